@@ -1,0 +1,1 @@
+"""The canvas, its layers and tools."""

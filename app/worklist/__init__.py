@@ -1,0 +1,1 @@
+"""The study table, its filters and the cohort plots."""

@@ -1,0 +1,1 @@
+"""The process that keeps models warm and works the job queue."""

@@ -1,0 +1,1 @@
+"""One file per published method: the network and its anomaly scores."""

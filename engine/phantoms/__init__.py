@@ -1,0 +1,1 @@
+"""Synthetic chest, hand and head images with known lesions."""

@@ -1,0 +1,1 @@
+"""What a model sees of an image, and how its heatmap maps back to the original pixels."""

@@ -1,0 +1,1 @@
+"""Studies, jobs, results and readings (SQL), and the arrays beside them."""

@@ -1,0 +1,1 @@
+"""How each method is trained, evaluated and reported. Imports engine, never app."""
