@@ -85,7 +85,11 @@ class Series:
         return read_radiograph(self)
 
     def load_volume(
-        self, *, on_slice: Callable[[Volume, int], None] | None = None, workers: int = 2, cancelled: Callable[[], bool] | None = None
+        self,
+        *,
+        on_slice: Callable[[Volume, int], None] | None = None,
+        workers: int = 2,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Volume:
         """Decode the slices, middle one first, into one int16 HU array; `on_slice(volume, index)` follows each slice (from a worker thread).
 

@@ -1,0 +1,115 @@
+"""A bundle's card: what the model is, what it was trained on, how well it does and for which images it may be asked. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CARD_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Part):
+    """`engine.models.base.ModelSpec` as JSON."""
+
+    spatial_dims: int
+    size: tuple[int, ...]
+    channels: int = 1
+
+
+class Preprocessing(_Part):
+    """Name in engine.preprocess, and its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Applicability(_Part):
+    """DICOM values a study must have to be scored, upper case; an empty tuple accepts any. Files without tags are scored when the model is named.
+
+    `body_part` and `view` are compared only when the study states them; `age_years` is a (lowest, highest) range compared only when stated.
+    `synthetic`: True for models trained on phantoms, which score phantoms only; False for models of patients, which never score phantoms.
+    """
+
+    modality: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+    view: tuple[str, ...] = ()
+    age_years: tuple[float, float] | None = None
+    synthetic: bool = False
+
+
+class ScoreCalibration(_Part):
+    """How a raw score stands in the normal calibration cohort.
+
+    `normal_scores` are the cohort's raw scores, ascending (one a study; thinned to at most 1000 quantiles), which also draw the histogram.
+    """
+
+    normal_scores: tuple[float, ...]
+    n: int
+
+
+class Calibration(_Part):
+    """Tables made on held-out normals. Heatmap tables are the tensors `calibration.heatmap.mean` and `calibration.heatmap.p99` [1, *S]."""
+
+    scores: dict[str, ScoreCalibration]
+    flag_percentile: float = 95.0
+    cohort: str = ""
+
+
+class CohortSummary(_Part):
+    """Who the model was trained on. `patients` hold identifiers only for public data; a site's own bundle holds salted hashes."""
+
+    name: str
+    source: str = ""
+    licence: str = ""
+    n_train: int = 0
+    n_calibration: int = 0
+    n_validation_normal: int = 0
+    n_validation_abnormal: int = 0
+    split_seed: int = 0
+    split: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class Metric(_Part):
+    """One score on labelled validation patients, as metrics.json has it. Intervals are 95%."""
+
+    auroc: float
+    auroc_ci95: tuple[float, float]
+    auprc: float
+    youden_cutoff: float
+    sensitivity: float
+    specificity: float
+    n_normal: int
+    n_abnormal: int
+
+
+class Card(_Part):
+    """Everything a bundle says of itself; stored as JSON in the safetensors header under `card`."""
+
+    card_version: int = CARD_VERSION
+    id: str
+    title: str
+    summary: str
+    method: str
+    architecture: dict[str, Any]
+    input: InputSpec
+    preprocessing: Preprocessing
+    applicability: Applicability
+    primary_score: str
+    calibration: Calibration
+    training: CohortSummary
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """epochs, seed, sizes, checkpoint rule in words, seconds, device: what `trainers` did."""
+    evaluation: dict[str, Metric] = Field(default_factory=dict)
+    evaluation_note: str = ""
+    paper: dict[str, str] = Field(default_factory=dict)
+    """citation, doi, and the paper's own figures in words."""
+    limits: tuple[str, ...] = ()
+    """What the model is known to be bad at, in the radiologist's words."""
+    licence: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    created: str = ""
