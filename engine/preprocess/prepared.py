@@ -1,0 +1,39 @@
+"""What preprocessing hands to a network, and the way back. Holds arrays; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Map = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One image, ready for a network.
+
+    Attributes:
+        tensor: [1, *S] float32 in [-1, 1].
+        original_shape: [rows, columns] or [slices, rows, columns] of the image it was made from.
+        project: maps [*S] float32 to the original's whole field, at a shape given (the original's, or a smaller one of the same field);
+            where the model saw nothing (padding cut away, outside its box) the result is NaN.
+        warnings: what preprocessing had to assume, in words.
+    """
+
+    tensor: Map
+    original_shape: tuple[int, ...]
+    project: Callable[[Map, tuple[int, ...]], Map]
+    warnings: tuple[str, ...] = field(default=())
+
+    def to_original(self, array: Map) -> Map:
+        """[*S] in the model's grid -> the original's pixels, NaN where the model did not look."""
+        return self.project(array, self.original_shape)
+
+    def to_field(self, array: Map, longest: int) -> Map:
+        """As `to_original`, with in-plane sides of at most `longest` pixels: the same field, stored small."""
+        *stack, rows, columns = self.original_shape
+        scale = min(1.0, longest / max(rows, columns))
+        return self.project(array, (*stack, max(1, round(rows * scale)), max(1, round(columns * scale))))

@@ -1,0 +1,197 @@
+"""Scores a stream of series with one bundle: decoding and preprocessing overlap with inference, and one bad file never stops the rest.
+
+Never chooses which model applies to which study for the caller and never writes files: see applicability.py, results_csv.py and the store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine.errors import DeviceExhausted, NormascopeError, NotApplicable
+from engine.imaging.series import Series
+from engine.models.base import Anomaly
+from engine.models.bundle import Bundle
+from engine.models.inference import Inference
+from engine.preprocess import Prepared, prepare
+from engine.scoring.applicability import why_not
+from engine.scoring.calibration import cohort_units, percentile
+from engine.scoring.result import ScoreValue, SeriesResult
+
+log = logging.getLogger(__name__)
+
+LONGEST_MAP_SIDE = 512
+"""Stored maps cover the image's field in at most this many pixels a side: networks look at 64 to 512, so nothing is lost."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A series with its network input, or with the reason why there is none."""
+
+    series: Series
+    prepared: Prepared | None = None
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+    error_kind: str = ""
+
+
+class Scorer:
+    """One bundle on one device.
+
+    Args:
+        bundle: as loaded; its card decides preprocessing, calibration and applicability.
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        batch: images a forward pass; halved when the device runs out of memory, then the CPU is tried.
+        workers: threads that decode and preprocess.
+        named: a person asked for this model by name (see `why_not`).
+    """
+
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", batch: int = 16, *, workers: int = 2, named: bool = True
+    ) -> None:
+        self.bundle = bundle
+        self.inference = Inference(bundle, device)
+        self.batch = max(1, batch) if bundle.card.input.spatial_dims == 2 else max(1, min(batch, 2))
+        self.workers = workers
+        self.named = named
+
+    def score(
+        self, series: Iterable[Series], *, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[SeriesResult]:
+        """Results in the order of `series`, one each, as soon as they are there. A failure is a result with `error`, never an exception."""
+        upcoming = iter(series)
+        waiting: deque[Future[_Ready]] = deque()
+        finishing: deque[Future[SeriesResult]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="scorer")
+
+        def refill() -> None:
+            while len(waiting) < 2 * self.batch and (following := next(upcoming, None)) is not None:
+                waiting.append(pool.submit(self._make_ready, following))
+
+        try:
+            refill()
+            while waiting and not (cancelled and cancelled()):
+                group = [waiting.popleft().result() for _ in range(min(self.batch, len(waiting)))]
+                refill()
+                finishing.extend(self._start_finishing(pool, group))
+                while finishing and (finishing[0].done() or len(finishing) > 2 * self.batch):
+                    yield finishing.popleft().result()
+            while finishing:
+                yield finishing.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _make_ready(self, series: Series) -> _Ready:
+        """Decode and preprocess one series (worker thread)."""
+        try:
+            if reason := why_not(self.bundle.card, series, named=self.named):
+                raise NotApplicable(reason, where=series.path, cure="Choose a model made for this kind of study.")
+            image = series.load_radiograph() if series.kind == "radiograph" else series.load_volume(workers=1)
+            prepared = prepare(image, self.bundle.card.preprocessing, self.bundle.card.input.size)
+            return _Ready(series, prepared, (*series.warnings, *image.warnings, *prepared.warnings))
+        except NormascopeError as error:
+            if error.where is None:
+                error.where = series.path
+            return _Ready(series, error=str(error), error_kind=error.kind)
+        except Exception as error:  # a fault of ours or of a decoder: this study fails with its reason, the rest goes on
+            log.exception("could not prepare %s", series.path)
+            return _Ready(series, error=f"{series.path}: {error}. Please report this file.", error_kind="Unexpected")
+
+    def _start_finishing(self, pool: ThreadPoolExecutor, group: list[_Ready]) -> Iterator[Future[SeriesResult]]:
+        """Run the network on a group's inputs and hand each image's share to the pool."""
+        inputs = [ready.prepared.tensor for ready in group if ready.prepared is not None]
+        anomaly: Anomaly | None = None
+        failure: NormascopeError | None = None
+        try:
+            anomaly = self._infer(np.stack(inputs)) if inputs else None
+        except DeviceExhausted as error:
+            failure = error
+        index = 0
+        for ready in group:
+            if ready.prepared is None:
+                yield pool.submit(self._failed, ready, ready.error, ready.error_kind)
+            elif anomaly is None:
+                assert failure is not None
+                yield pool.submit(self._failed, ready, f"{ready.series.path}: {failure}", failure.kind)
+            else:
+                yield pool.submit(self._finish, ready, anomaly, index)
+                index += 1
+
+    def _infer(self, batch: npt.NDArray[np.float32]) -> Anomaly:
+        """The network on [B, C, *S], in halves and then on the CPU when memory runs out. Raises DeviceExhausted."""
+        try:
+            return self.inference(torch.from_numpy(batch))
+        except (torch.OutOfMemoryError, MemoryError):
+            self.inference.free_memory()
+        if len(batch) > 1:
+            self.batch = max(1, len(batch) // 2)
+            log.warning("out of memory on %s: the batch is now %d", self.inference.device, self.batch)
+            return _joined([self._infer(half) for half in np.array_split(batch, 2)])
+        if self.inference.device.type != "cpu":
+            log.warning("out of memory on %s: going on with the CPU", self.inference.device)
+            self.inference = Inference(self.bundle, "cpu")
+            return self._infer(batch)
+        raise DeviceExhausted("there is not enough memory for one image", cure="Close other programs and try again.")
+
+    def _failed(self, ready: _Ready, error: str, kind: str) -> SeriesResult:
+        return SeriesResult(
+            ready.series, self.bundle.card.id, self.bundle.hash, error=error, error_kind=kind, warnings=ready.warnings
+        )
+
+    def _finish(self, ready: _Ready, anomaly: Anomaly, index: int) -> SeriesResult:
+        """Calibrate one image's scores and map its pictures back to its own field (worker thread)."""
+        card, prepared = self.bundle.card, ready.prepared
+        assert prepared is not None
+        raw = {name: float(values[index]) for name, values in anomaly.scores.items()}
+        broken = [name for name, value in raw.items() if not np.isfinite(value)]
+        if broken:
+            error = f"{ready.series.path}: the model gave no finite {broken[0]}. Check the image's grey values."
+            return self._failed(ready, error, "NotFinite")
+        scores = {}
+        for name, value in raw.items():
+            if (calibration := card.calibration.scores.get(name)) is not None:
+                place = percentile(value, calibration)
+                scores[name] = ScoreValue(value, place, place >= card.calibration.flag_percentile)
+        heatmap = reconstruction = None
+        if anomaly.heatmap is not None and self.bundle.heatmap_mean is not None and self.bundle.heatmap_p99 is not None:
+            units = cohort_units(
+                anomaly.heatmap[index, 0].numpy(), self.bundle.heatmap_mean[0].numpy(), self.bundle.heatmap_p99[0].numpy()
+            )
+            heatmap = prepared.to_field(units, LONGEST_MAP_SIDE).astype(np.float16)
+        if anomaly.reconstruction is not None:
+            grey = (anomaly.reconstruction[index, 0].numpy() + 1) / 2
+            reconstruction = prepared.to_field(np.clip(grey, 0, 1).astype(np.float32), LONGEST_MAP_SIDE)
+        posterior = None if anomaly.posterior is None else float(anomaly.posterior[index])
+        return SeriesResult(
+            ready.series,
+            card.id,
+            self.bundle.hash,
+            scores,
+            card.primary_score,
+            posterior,
+            heatmap,
+            reconstruction,
+            warnings=ready.warnings,
+        )
+
+
+def _joined(parts: list[Anomaly]) -> Anomaly:
+    """Several batches' answers as one."""
+
+    def cat(tensors: list[torch.Tensor | None]) -> torch.Tensor | None:
+        there = [tensor for tensor in tensors if tensor is not None]
+        return torch.cat(there) if there else None
+
+    return Anomaly(
+        {name: torch.cat([part.scores[name] for part in parts]) for name in parts[0].scores},
+        cat([part.heatmap for part in parts]),
+        cat([part.reconstruction for part in parts]),
+        cat([part.posterior for part in parts]),
+    )
