@@ -1,0 +1,181 @@
+"""The one place that reads a DICOM header: what discovery, sorting and decoding need, up to but never including the pixels.
+
+Plain little-endian files are walked by `dicom_elements`; everything else (big-endian, no meta header, lookup tables, code sequences, multi-frame
+functional groups) is read by pydicom. Both give the same `ImageHeader`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import UnreadableImage
+from engine.imaging import dicom_elements, sources
+from engine.imaging.dicom_elements import Elements
+from engine.imaging.lookup_tables import LookupTable, read_lookup_table
+from engine.imaging.windowing import Window
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+
+_FIRST_READ = 16 << 10
+_SECOND_READ = 512 << 10
+_MAX_INFLATED = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """One DICOM instance, or one frame of an enhanced one (`frame_headers`). Text is stripped; absent text is "", absent numbers are None or ().
+
+    Attributes:
+        frame: index of the frame that position, orientation, rescale and windows belong to; 0 for a single image.
+        position: (0020,0032) LPS mm.  orientation: (0020,0037), six cosines.
+        pixel_spacing, imager_pixel_spacing, nominal_scanned_spacing: (row, column) mm as stored, unjudged (PS3.3 10.7).
+        slope, intercept: (0028,1053), (0028,1052); 1 and 0 when absent. Superseded by `modality_lut` when there is one.
+        padding: (lowest, highest) stored value that means "no pixel here" (PS3.3 C.7.5.1.1.2), or None.
+        signed: PixelRepresentation is 1.
+        pixel_tag: 7FE00010, 7FE00008 (float), 7FE00009 (double), 0 when the instance has no pixels.
+        pixel_offset: byte offset of the pixel data's value in the file, or, for deflated files, in `instance_bytes`.
+        pixel_length: of that value in bytes, as declared; 0xFFFFFFFF when encapsulated.
+    """
+
+    source: str
+    transfer_syntax: str
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+    modality: str = ""
+    image_type: tuple[str, ...] = ()
+    patient_id: str = ""
+    patient_name: str = ""
+    sex: str = ""
+    age: str = ""
+    body_part: str = ""
+    view: str = ""
+    laterality: str = ""
+    description: str = ""
+    study_description: str = ""
+    study_date: str = ""
+    accession_number: str = ""
+    manufacturer: str = ""
+    image_comments: str = ""
+    instance_number: int | None = None
+    acquisition_number: int | None = None
+    temporal_position: int | None = None
+    echo_number: int | None = None
+    trigger_time: float | None = None
+    convolution_kernel: str = ""
+    gantry_tilt: float | None = None
+    slice_thickness: float | None = None
+    rows: int = 0
+    columns: int = 0
+    frames: int = 1
+    samples_per_pixel: int = 1
+    photometric: str = "MONOCHROME2"
+    planar_configuration: int = 0
+    bits_allocated: int = 0
+    bits_stored: int = 0
+    high_bit: int = 0
+    signed: bool = False
+    frame: int = 0
+    position: tuple[float, float, float] | None = None
+    orientation: tuple[float, float, float, float, float, float] | None = None
+    pixel_spacing: tuple[float, float] | None = None
+    spacing_calibration: str = ""
+    imager_pixel_spacing: tuple[float, float] | None = None
+    nominal_scanned_spacing: tuple[float, float] | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+    modality_lut: LookupTable | None = None
+    padding: tuple[int, int] | None = None
+    windows: tuple[Window, ...] = ()
+    pixel_tag: int = 0
+    pixel_offset: int = -1
+    pixel_length: int = 0
+
+    @property
+    def has_pixels(self) -> bool:
+        """True when there is a picture to decode."""
+        return self.pixel_tag != 0 and self.rows > 0 and self.columns > 0 and self.bits_allocated > 0
+
+    @property
+    def is_encapsulated(self) -> bool:
+        """True when the pixel data is compressed frame by frame (PS3.5 A.4)."""
+        return self.transfer_syntax not in (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, DEFLATED, EXPLICIT_BIG_ENDIAN)
+
+    @property
+    def is_plain(self) -> bool:
+        """True when the file holds, at `pixel_offset`, uncompressed little-endian grey pixels of 8 or 16 bits: numpy can read them in place."""
+        return (
+            self.transfer_syntax in (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN)
+            and self.pixel_tag == dicom_elements.PIXEL_DATA
+            and self.pixel_length != dicom_elements.UNDEFINED_LENGTH
+            and self.samples_per_pixel == 1
+            and self.bits_allocated in (8, 16)
+            and self.photometric in ("MONOCHROME1", "MONOCHROME2")
+        )
+
+    @property
+    def minimum_is_white(self) -> bool:
+        """MONOCHROME1 (PS3.3 C.7.6.3.1.2)."""
+        return self.photometric == "MONOCHROME1"
+
+
+def read_header(source: str) -> ImageHeader:
+    """The header of a DICOM file or zip member. Does not say whether there are pixels: see `has_pixels`.
+
+    Raises:
+        UnreadableImage: missing, empty, not DICOM, or cut or corrupt before the header ends.
+    """
+    data, complete = _start_of(source, _FIRST_READ)
+    if not data:
+        raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
+    for size in (_SECOND_READ, None):
+        try:
+            return _lean_header(source, data, complete)
+        except dicom_elements.NeedMore:
+            data, complete = _start_of(source, size)
+        except (dicom_elements.Unusual, struct.error):
+            break
+    else:
+        try:
+            return _lean_header(source, data, complete)
+        except (dicom_elements.NeedMore, dicom_elements.Unusual, struct.error):
+            pass
+    return _full_header(source)
+
+
+def frame_headers(source: str) -> list[ImageHeader]:
+    """One header a frame of a multi-frame instance, each with its own position, orientation, spacing, rescale and windows.
+
+    They come from the functional groups (PS3.3 C.7.6.16) of enhanced CT and MR; frames of plain multi-frame files share the instance's values.
+    A single-frame instance gives one header. Raises as `read_header`.
+    """
+    from engine.imaging.functional_groups import headers_of_frames
+
+    header, dataset = _read_with_pydicom(source)
+    return headers_of_frames(header, dataset)
+
+
+def read_dataset(source: str) -> Dataset:
+    """pydicom's data set without pixels, for the rare reader that needs what `ImageHeader` leaves out. Raises as `read_header`."""
+    return _read_with_pydicom(source)[1]
+
+
+def instance_bytes(source: str, transfer_syntax: str) -> bytes:
+    """The bytes that `pixel_offset` counts in: the file, or the file with its deflated data set (PS3.5 A.5) expanded."""
+    data = sources.read_bytes(source)
+    return _inflated(source, data) if transfer_syntax == DEFLATED else data
