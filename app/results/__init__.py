@@ -1,0 +1,1 @@
+"""The panel of results: scores beside their cohort, the model's card, the reading."""
