@@ -27,9 +27,6 @@ from engine.scoring.result import ScoreValue, SeriesResult
 
 log = logging.getLogger(__name__)
 
-LONGEST_MAP_SIDE = 512
-"""Stored maps cover the image's field in at most this many pixels a side: networks look at 64 to 512, so nothing is lost."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
@@ -62,9 +59,7 @@ class Scorer:
         self.workers = workers
         self.named = named
 
-    def score(
-        self, series: Iterable[Series], *, cancelled: Callable[[], bool] | None = None
-    ) -> Iterator[SeriesResult]:
+    def score(self, series: Iterable[Series], *, cancelled: Callable[[], bool] | None = None) -> Iterator[SeriesResult]:
         """Results in the order of `series`, one each, as soon as they are there. A failure is a result with `error`, never an exception."""
         upcoming = iter(series)
         waiting: deque[Future[_Ready]] = deque()
@@ -100,7 +95,9 @@ class Scorer:
             if error.where is None:
                 error.where = series.path
             return _Ready(series, error=str(error), error_kind=error.kind)
-        except Exception as error:  # a fault of ours or of a decoder: this study fails with its reason, the rest goes on
+        except (
+            Exception
+        ) as error:  # a fault of ours or of a decoder: this study fails with its reason, the rest goes on
             log.exception("could not prepare %s", series.path)
             return _Ready(series, error=f"{series.path}: {error}. Please report this file.", error_kind="Unexpected")
 
@@ -159,15 +156,20 @@ class Scorer:
             if (calibration := card.calibration.scores.get(name)) is not None:
                 place = percentile(value, calibration)
                 scores[name] = ScoreValue(value, place, place >= card.calibration.flag_percentile)
+        longest = max(
+            card.input.size
+        )  # maps cover the whole field at the network's own resolution: there is no more to know
         heatmap = reconstruction = None
         if anomaly.heatmap is not None and self.bundle.heatmap_mean is not None and self.bundle.heatmap_p99 is not None:
             units = cohort_units(
-                anomaly.heatmap[index, 0].numpy(), self.bundle.heatmap_mean[0].numpy(), self.bundle.heatmap_p99[0].numpy()
+                anomaly.heatmap[index, 0].numpy(),
+                self.bundle.heatmap_mean[0].numpy(),
+                self.bundle.heatmap_p99[0].numpy(),
             )
-            heatmap = prepared.to_field(units, LONGEST_MAP_SIDE).astype(np.float16)
+            heatmap = prepared.to_field(units, longest).astype(np.float16)
         if anomaly.reconstruction is not None:
             grey = (anomaly.reconstruction[index, 0].numpy() + 1) / 2
-            reconstruction = prepared.to_field(np.clip(grey, 0, 1).astype(np.float32), LONGEST_MAP_SIDE)
+            reconstruction = prepared.to_field(np.clip(grey, 0, 1).astype(np.float32), longest)
         posterior = None if anomaly.posterior is None else float(anomaly.posterior[index])
         return SeriesResult(
             ready.series,

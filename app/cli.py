@@ -1,0 +1,158 @@
+"""The `normascope` command: its words and options. What each does lies in app/commands; Qt is imported only by those that open a window."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import NormascopeError
+
+RESEARCH_USE = "Research use only: decision support, not a diagnosis."
+
+cli = typer.Typer(
+    name="normascope",
+    help=f"Learns what normal looks like and shows radiologists what is not. {RESEARCH_USE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class DeviceChoice(StrEnum):
+    """Where networks run; auto is CUDA where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Device = Annotated[DeviceChoice, typer.Option(help="Where the networks run.")]
+Model = Annotated[str, typer.Option(help="An installed model's id, or a bundle file.")]
+Out = Annotated[Path, typer.Option(help="Folder for what is written; made when absent.")]
+
+
+@cli.command()
+def demo(
+    headless: Annotated[bool, typer.Option(help="Write PNGs and results.csv instead of opening the window.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where the sample cohort and its results are kept.")] = None,
+) -> None:
+    """Make a sample cohort of phantoms, score and rank it, and open it in the workstation."""
+    from app.commands.demo import run_demo
+
+    raise typer.Exit(run_demo(out, headless=headless))
+
+
+@cli.command("open")
+def open_paths(
+    paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, DICOMDIRs, zips or cohort CSVs.")] = None,
+    screenshot: Annotated[Path | None, typer.Option(help="Save a picture of the window and leave.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the workstation's store.")] = None,
+) -> None:
+    """Open the workstation."""
+    from app.commands.open import run_open
+
+    raise typer.Exit(run_open(paths or [], screenshot=screenshot, data=data))
+
+
+@cli.command()
+def score(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, DICOMDIRs, zips or cohort CSVs.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="An installed model's id, or a bundle file; without it, every model that applies."),
+    ] = None,
+    out: Out = Path("normascope-results"),
+    device: Device = DeviceChoice.auto,
+    batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 16,
+) -> None:
+    """Score studies into OUT/results.csv. Leaves with status 3 when a file or series has no score."""
+    from app.commands.score import run_score
+
+    raise typer.Exit(run_score(paths, model=model, out=out, device=device.value, batch=batch))
+
+
+@cli.command()
+def train(
+    method: Annotated[str, typer.Option(help="A method's name, such as alpha-gan.")],
+    normals: Annotated[str, typer.Option(help="Normal studies: a folder, zip or cohort CSV.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write, FILE.safetensors.")],
+    mixture: Annotated[
+        str | None, typer.Option(help="Unlabelled studies, for the methods that need a mixture.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the network's input; the paper's when left out.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the paper's when left out.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split, the weights and the order.")] = 0,
+    device: Device = DeviceChoice.auto,
+    resume: Annotated[bool, typer.Option(help="Go on from the last finished epoch of this OUT.")] = False,
+) -> None:
+    """Train a model on normal studies and write its bundle with card and calibration."""
+    from app.commands.train import run_train
+
+    raise typer.Exit(
+        run_train(
+            method,
+            normals,
+            mixture=mixture,
+            out=out,
+            size=size,
+            epochs=epochs,
+            seed=seed,
+            device=device.value,
+            resume=resume,
+        )
+    )
+
+
+@cli.command()
+def evaluate(
+    model: Model,
+    normals: Annotated[str, typer.Option(help="Normal studies: a folder, zip or cohort CSV.")],
+    abnormals: Annotated[str, typer.Option(help="Abnormal studies: a folder, zip or cohort CSV.")],
+    out: Out,
+    device: Device = DeviceChoice.auto,
+) -> None:
+    """Measure a model on labelled studies: OUT/metrics.json, scores.csv and plots."""
+    from app.commands.train import run_evaluate
+
+    raise typer.Exit(run_evaluate(model, normals, abnormals, out=out, device=device.value))
+
+
+@cli.command()
+def models(
+    json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
+) -> None:
+    """List the installed models with what their cards say."""
+    from app.commands.models import run_models
+
+    raise typer.Exit(run_models(as_json=json))
+
+
+@cli.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; all when left out.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+) -> None:
+    """Run the project's benchmarks, each beside its peer, as ratios in one run."""
+    from app.commands.bench import run_bench
+
+    raise typer.Exit(run_bench(names or [], as_json=json))
+
+
+def main() -> None:
+    """Run the command; an error that a person can cure is one line and status 1, never a traceback."""
+    try:
+        cli()
+    except NormascopeError as error:
+        print(f"normascope: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("normascope: stopped; what was finished is kept.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
