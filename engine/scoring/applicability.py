@@ -42,7 +42,9 @@ def _contradiction(card: Card, limits: Applicability, series: Series, *, named: 
     if limits.body_part:
         if not series.body_part:
             if not named:
-                return f"body part not stated; {card.title} reads {_one_of(limits.body_part)}: name the model to score it"
+                return (
+                    f"body part not stated; {card.title} reads {_one_of(limits.body_part)}: name the model to score it"
+                )
         elif not any(_same_part(series.body_part, part) for part in limits.body_part):
             return f"body part {series.body_part}; {card.title} reads {_one_of(limits.body_part)}"
     if limits.view and series.view and series.view.upper() not in limits.view:

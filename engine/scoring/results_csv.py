@@ -52,7 +52,9 @@ class ResultsCsv:
     def __enter__(self) -> ResultsCsv:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def add(self, result: SeriesResult) -> None:

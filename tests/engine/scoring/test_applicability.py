@@ -1,0 +1,87 @@
+"""A model is asked only about what it was trained on, and a refusal says which tag stood in the way."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from engine.imaging.series import Series
+from engine.models.card import Applicability, Calibration, Card, CohortSummary, InputSpec, Preprocessing
+from engine.scoring.applicability import age_in_years, why_not
+
+
+def card(spatial_dims: int = 2, **limits) -> Card:
+    return Card(
+        id="chest-model",
+        title="Chest model",
+        summary="",
+        method="alpha-gan",
+        architecture={},
+        input=InputSpec(spatial_dims=spatial_dims, size=(128,) * spatial_dims),
+        preprocessing=Preprocessing(name="chest"),
+        applicability=Applicability(**limits),
+        primary_score="code_norm",
+        calibration=Calibration(scores={}),
+        training=CohortSummary(name="test"),
+    )
+
+
+CHEST = card(modality=("CR", "DX"), body_part=("CHEST",), view=("PA", "AP"), age_years=(1.0, 6.0))
+FILM = Series(
+    key="1",
+    study_uid="1",
+    series_uid="1",
+    kind="radiograph",
+    format="dicom",
+    sources=("/a.dcm",),
+    modality="DX",
+    body_part="CHEST",
+    view="PA",
+    age="004Y",
+)
+
+
+def test_a_study_inside_the_card_is_scored_without_being_asked_for() -> None:
+    assert why_not(CHEST, FILM, named=False) == ""
+    assert why_not(CHEST, dataclasses.replace(FILM, body_part="THORAX"), named=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"modality": "MG"}, "modality MG"),
+        ({"body_part": "HAND"}, "body part HAND"),
+        ({"view": "LL"}, "view LL"),
+        ({"age": "061Y"}, "aged 61"),
+        ({"kind": "volume"}, "this is a volume"),
+    ],
+)
+def test_a_tag_outside_the_card_refuses_even_a_named_model(change: dict[str, str], said: str) -> None:
+    series = dataclasses.replace(FILM, **change)
+    for named in (False, True):
+        assert said in why_not(CHEST, series, named=named)
+
+
+def test_files_without_tags_are_scored_only_by_a_model_that_was_named() -> None:
+    picture = Series(key="1", study_uid="1", series_uid="1", kind="radiograph", format="raster", sources=("/a.png",))
+    assert "name the model" in why_not(CHEST, picture, named=False)
+    assert why_not(CHEST, picture, named=True) == ""
+    untold = dataclasses.replace(FILM, body_part="")
+    assert "body part not stated" in why_not(CHEST, untold, named=False)
+    assert why_not(CHEST, untold, named=True) == ""
+
+
+def test_phantom_models_and_patient_models_keep_apart_unless_named() -> None:
+    phantom_model = card(modality=("DX",), body_part=("CHEST",), synthetic=True)
+    phantom = dataclasses.replace(FILM, synthetic=True)
+    assert "phantom" in why_not(phantom_model, FILM, named=False)
+    assert "phantom" in why_not(CHEST, phantom, named=False)
+    assert why_not(phantom_model, phantom, named=False) == ""
+    assert why_not(phantom_model, FILM, named=True) == ""
+
+
+def test_age_strings_in_months_weeks_and_days_are_years() -> None:
+    assert age_in_years("018M") == pytest.approx(1.5)
+    assert age_in_years("010D") == pytest.approx(0.027, abs=0.001)
+    assert age_in_years("") is None and age_in_years("old") is None
