@@ -22,6 +22,8 @@ class Radiograph:
         minimum_is_white: True for MONOCHROME1 (PS3.3 C.7.6.3.1.2): the lowest value is shown white.
         valid: [rows, columns] bool, False where the pixels are padding (PS3.3 C.7.5.1.1.2); None when all are valid.
         warnings: what a reader must know, in words (converted from colour, spacing unknown, ...).
+        patient_orientation: PatientOrientation (0020,0020; PS3.3 C.7.6.1.1.1): the side of the patient towards higher columns and
+            towards higher rows, as in ("L", "F"); "" where the file does not say.
     """
 
     pixels: npt.NDArray[np.generic]
@@ -31,6 +33,7 @@ class Radiograph:
     spacing_source: str = ""
     valid: npt.NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = field(default=())
+    patient_orientation: tuple[str, str] = ("", "")
 
     def presentation(self) -> npt.NDArray[np.float32]:
         """[rows, columns] float32 in [0, 1] as the file asks to be shown: windowed, MONOCHROME1 turned over, padding 0."""
