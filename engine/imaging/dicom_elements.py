@@ -37,6 +37,7 @@ class Elements:
         values: tag -> raw value bytes of each wanted element.
         pixel_tag: the pixel data element that ended the walk, 0 when the data set ended without.
         pixel_offset, pixel_length: of its value in the buffer; length is UNDEFINED_LENGTH when encapsulated.
+        end: where the walk stopped.
     """
 
     values: dict[int, bytes] = field(default_factory=dict)
@@ -44,10 +45,13 @@ class Elements:
     pixel_tag: int = 0
     pixel_offset: int = -1
     pixel_length: int = 0
+    end: int = 0
 
 
-def walk(data: bytes, start: int, *, implicit: bool, wanted: Collection[int], complete: bool) -> Elements:
-    """The wanted elements of the data set that begins at `start`, up to its pixel data.
+def walk(
+    data: bytes, start: int, *, implicit: bool, wanted: Collection[int], complete: bool, before: int = 0xFFFFFFFF
+) -> Elements:
+    """The wanted elements of the data set that begins at `start`, up to its pixel data or the first tag from `before` on.
 
     Args:
         complete: `data` is the whole file: its end is the data set's end.
@@ -60,12 +64,15 @@ def walk(data: bytes, start: int, *, implicit: bool, wanted: Collection[int], co
     end = len(data)
     position, last = start, 0
     while True:
-        if position + 12 > end:
-            if not complete:
-                raise NeedMore
+        if position + 12 > end and not complete:
+            raise NeedMore
+        if position + 8 > end:
             return found  # a file cut inside its header has no pixel data; the caller says so
         group, element, vr, short = _ELEMENT(data, position)
         tag = group << 16 | element
+        if tag >= before:
+            found.end = position
+            return found
         if tag <= last:
             raise Unusual(f"element {tag:08x} out of order")
         last = tag

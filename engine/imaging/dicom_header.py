@@ -6,18 +6,16 @@ functional groups) is read by pydicom. Both give the same `ImageHeader`.
 
 from __future__ import annotations
 
-import io
 import struct
-import warnings
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.errors import UnreadableImage
-from engine.imaging import dicom_elements, sources
+from engine.imaging import dicom_elements, header_tags, sources
+from engine.imaging.dicom_deflate import inflated
 from engine.imaging.dicom_elements import Elements
-from engine.imaging.lookup_tables import LookupTable, read_lookup_table
+from engine.imaging.header_values import HeaderValues
+from engine.imaging.lookup_tables import LookupTable
 from engine.imaging.windowing import Window
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 
 _FIRST_READ = 16 << 10
 _SECOND_READ = 512 << 10
-_MAX_INFLATED = 2 << 30
+_META_END = 0x00030000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +138,17 @@ def read_header(source: str) -> ImageHeader:
     Raises:
         UnreadableImage: missing, empty, not DICOM, or cut or corrupt before the header ends.
     """
-    data, complete = _start_of(source, _FIRST_READ)
-    if not data:
-        raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
-    for size in (_SECOND_READ, None):
+    for size in (_FIRST_READ, _SECOND_READ, None):
+        data = sources.read_bytes(source) if size is None else sources.read_start(source, size)
+        if not data:
+            raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
         try:
-            return _lean_header(source, data, complete)
+            return _plain_header(source, data, complete=size is None or len(data) < size)
         except dicom_elements.NeedMore:
-            data, complete = _start_of(source, size)
-        except (dicom_elements.Unusual, struct.error):
+            continue
+        except (dicom_elements.Unusual, struct.error, UnicodeDecodeError):
             break
-    else:
-        try:
-            return _lean_header(source, data, complete)
-        except (dicom_elements.NeedMore, dicom_elements.Unusual, struct.error):
-            pass
-    return _full_header(source)
+    return _full_header(source)[0]
 
 
 def frame_headers(source: str) -> list[ImageHeader]:
@@ -166,16 +159,52 @@ def frame_headers(source: str) -> list[ImageHeader]:
     """
     from engine.imaging.functional_groups import headers_of_frames
 
-    header, dataset = _read_with_pydicom(source)
+    header, dataset = _full_header(source)
     return headers_of_frames(header, dataset)
 
 
 def read_dataset(source: str) -> Dataset:
     """pydicom's data set without pixels, for the rare reader that needs what `ImageHeader` leaves out. Raises as `read_header`."""
-    return _read_with_pydicom(source)[1]
+    return _full_header(source)[1]
 
 
 def instance_bytes(source: str, transfer_syntax: str) -> bytes:
     """The bytes that `pixel_offset` counts in: the file, or the file with its deflated data set (PS3.5 A.5) expanded."""
     data = sources.read_bytes(source)
-    return _inflated(source, data) if transfer_syntax == DEFLATED else data
+    return inflated(data, where=source) if transfer_syntax == DEFLATED else data
+
+
+def _plain_header(source: str, data: bytes, *, complete: bool) -> ImageHeader:
+    """The header of a little-endian file with preamble and meta header, as nearly all are. Raises NeedMore, Unusual."""
+    if data[128:132] != b"DICM":
+        raise dicom_elements.Unusual("no preamble")
+    meta = dicom_elements.walk(data, 132, implicit=False, wanted=(0x00020010,), complete=complete, before=_META_END)
+    syntax = HeaderValues(meta.values).text(0x00020010)
+    if syntax in ("", EXPLICIT_BIG_ENDIAN):
+        raise dicom_elements.Unusual("not little-endian")
+    if syntax == DEFLATED:
+        data, complete = inflated(sources.read_bytes(source), where=source), True
+    elements = dicom_elements.walk(
+        data, meta.end, implicit=syntax == IMPLICIT_LITTLE_ENDIAN, wanted=header_tags.WANTED, complete=complete
+    )
+    if header_tags.needs_sequences(elements.values):
+        raise dicom_elements.Unusual("lookup tables, functional groups or codes")
+    return header_of(source, syntax, elements)
+
+
+def header_of(source: str, transfer_syntax: str, elements: Elements) -> ImageHeader:
+    """The header that the elements of one data set make."""
+    return ImageHeader(
+        source=source,
+        transfer_syntax=transfer_syntax,
+        pixel_tag=elements.pixel_tag,
+        pixel_offset=elements.pixel_offset,
+        pixel_length=elements.pixel_length,
+        **header_tags.header_fields(HeaderValues(elements.values, little_endian=elements.little_endian)),
+    )
+
+
+def _full_header(source: str) -> tuple[ImageHeader, Dataset]:
+    from engine.imaging.dicom_fallback import read_with_pydicom
+
+    return read_with_pydicom(source)

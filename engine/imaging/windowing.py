@@ -13,12 +13,16 @@ VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 @dataclass(frozen=True)
 class Window:
-    """A window in modality units. `lut` is a VOI LUT (PS3.3 C.11.2.1.1) as (first value mapped, outputs in [0, 1]) and wins over centre and width."""
+    """A window in modality units. `lut` is a VOI LUT (PS3.3 C.11.2.1.1) as (first value mapped, outputs in [0, 1]) and wins over centre and width.
+
+    `name` is what the file calls it (0028,1055), "" when it does not.
+    """
 
     center: float
     width: float
     function: VoiFunction = "LINEAR"
     lut: tuple[int, tuple[float, ...]] | None = None
+    name: str = ""
 
 
 def apply_window(pixels: npt.NDArray[np.generic], window: Window) -> npt.NDArray[np.float32]:
