@@ -1,0 +1,122 @@
+"""Results as immutable rows, one for each series and bundle, and the bundles they are of. Never changes a result once it is written."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Protocol
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from engine.models.card import Card
+from engine.scoring.result import SeriesResult
+from engine.store.rows import Job, ResultRow, ScoreRow
+from engine.store.summaries import refresh
+from engine.store.tables import bundles, jobs, results
+
+
+class Registrable(Protocol):
+    """What `engine.models.shelf.InstalledBundle` and a loaded bundle have in common."""
+
+    @property
+    def path(self) -> object: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def card(self) -> Card: ...
+
+
+def register(connection: Connection, bundle: Registrable) -> bool:
+    """Make the bundle known and the current one of its id; True when that changed what ranks the studies."""
+    known = connection.execute(select(bundles).where(bundles.c.hash == bundle.hash)).first()
+    values = {"id": bundle.card.id, "path": str(bundle.path), "card": bundle.card.model_dump_json(), "current": True}
+    if known is None:
+        connection.execute(insert(bundles).values(hash=bundle.hash, registered_at=time.time(), **values))
+    else:
+        connection.execute(update(bundles).where(bundles.c.hash == bundle.hash).values(values))
+    older = (bundles.c.id == bundle.card.id, bundles.c.hash != bundle.hash, bundles.c.current.is_(True))
+    replaced = list(connection.execute(select(bundles.c.hash).where(*older)).scalars())
+    connection.execute(update(bundles).where(*older).values(current=False))
+    revived = [] if known is None or known.current else [bundle.hash]
+    if touched := [*replaced, *revived]:
+        refresh(
+            connection, connection.execute(select(jobs.c.study_uid).where(jobs.c.bundle_hash.in_(touched))).scalars()
+        )
+    return bool(touched)
+
+
+def is_registered(connection: Connection, bundle: Registrable) -> bool:
+    """True when `register` would change nothing."""
+    row = connection.execute(select(bundles).where(bundles.c.hash == bundle.hash)).first()
+    return row is not None and bool(row.current) and row.path == str(bundle.path)
+
+
+def record(connection: Connection, job: Job, result: SeriesResult, heatmap: str, reconstruction: str) -> None:
+    """Write the result's row."""
+    primary = result.scores.get(result.primary)
+    scores = {
+        name: {"score": value.score, "percentile": value.percentile, "flagged": value.flagged}
+        for name, value in result.scores.items()
+    }
+    connection.execute(
+        insert(results).values(
+            series_key=job.series.key,
+            study_uid=job.series.study_uid,
+            bundle_hash=job.bundle_hash,
+            scores=json.dumps(scores),
+            primary_score=result.primary,
+            percentile=None if primary is None else primary.percentile,
+            flagged=primary is not None and primary.flagged,
+            posterior=result.posterior,
+            heatmap=heatmap,
+            reconstruction=reconstruction,
+            warnings=json.dumps(result.warnings),
+            created_at=time.time(),
+        )
+    )
+
+
+def of_study(connection: Connection, study_uid: str) -> list[ResultRow]:
+    """One row for each job of the study, current bundles first; those without a result say in `error` why, once it is known."""
+    r = results.c
+    columns = (
+        jobs.c.series_key,
+        jobs.c.study_uid,
+        jobs.c.bundle_hash,
+        jobs.c.state,
+        jobs.c.reason,
+        bundles.c.id.label("bundle_id"),
+    )
+    wanted = (r.scores, r.primary_score, r.posterior, r.heatmap, r.reconstruction, r.warnings, r.created_at)
+    query = select(*columns, bundles.c.current, *wanted).join(bundles, bundles.c.hash == jobs.c.bundle_hash)
+    same = (r.series_key == jobs.c.series_key) & (r.bundle_hash == jobs.c.bundle_hash)
+    query = query.outerjoin(results, same).where(jobs.c.study_uid == study_uid)
+    return [_row(row) for row in connection.execute(query.order_by(bundles.c.current.desc(), jobs.c.id))]
+
+
+def _row(row: Row[tuple[object, ...]]) -> ResultRow:
+    if row.scores is None:
+        return ResultRow(
+            row.series_key,
+            row.study_uid,
+            row.bundle_id,
+            row.bundle_hash,
+            row.state,
+            bool(row.current),
+            error=row.reason,
+        )
+    return ResultRow(
+        series_key=row.series_key,
+        study_uid=row.study_uid,
+        bundle_id=row.bundle_id,
+        bundle_hash=row.bundle_hash,
+        state=row.state,
+        current=bool(row.current),
+        scores={name: ScoreRow(**values) for name, values in json.loads(row.scores).items()},
+        primary=row.primary_score,
+        posterior=row.posterior,
+        heatmap=row.heatmap,
+        reconstruction=row.reconstruction,
+        warnings=tuple(json.loads(row.warnings)),
+        created_at=row.created_at,
+    )

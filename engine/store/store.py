@@ -1,0 +1,242 @@
+"""The store as everyone else sees it. Each method is one transaction; the SQL is in the modules beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from engine.errors import StorageUnavailable
+from engine.imaging.series import Series
+from engine.scoring.result import SeriesResult
+from engine.store import jobs, readings, results, studies, worklist
+from engine.store.arrays import ArrayFolder, array_name
+from engine.store.database import Database
+from engine.store.rows import Job, JobState, QueueCounts, ReadingRow, ResultRow, StudyScore, Verdict, WorklistRow
+from engine.store.settings import read_setting, write_setting
+
+
+class Store:
+    """Studies, jobs, results and readings of one data folder. Safe from several threads and processes at once."""
+
+    def __init__(self, url: str | None, folder: str | Path) -> None:
+        """Open or create. `url` None: SQLite in `folder`/normascope.sqlite; else an SQLAlchemy URL. Arrays are in `folder`/arrays.
+
+        Raises StorageUnavailable when the folder or database cannot be opened or written to, or is of a newer Normascope.
+        """
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"the data folder cannot be made ({error.strerror})",
+                where=self.folder,
+                cure="Choose another data folder.",
+            ) from error
+        self.arrays = ArrayFolder(self.folder / "arrays")
+        self._database = Database(url, self.folder)
+
+    def close(self) -> None:
+        """Close the connections; the store is not used afterwards."""
+        self._database.close()
+
+    # studies
+
+    def add_series(self, found: Iterable[Series]) -> int:
+        """Add what discovery finds, some hundred at a time, each such batch whole or not at all; returns how many series were new.
+
+        A series whose key is known has its description and sources replaced: its files may have moved. Jobs and results stay.
+        """
+        new = 0
+        for batch in studies.batches(found):
+            with self._database.writing() as connection:
+                new += studies.add_batch(connection, batch)
+        return new
+
+    def worklist(
+        self,
+        text: str = "",
+        *,
+        modality: str = "",
+        status: str = "",
+        read_state: str = "",
+        order: str = "percentile",
+        descending: bool = True,
+        study_score: StudyScore = "highest",
+        limit: int = 200,
+        offset: int = 0,
+    ) -> list[WorklistRow]:
+        """One page of studies.
+
+        `text`: words in any order; each must be in name, id, body part, modality, view, description, accession number or date: anywhere
+        in a word from three letters on, at a word's start before. `order`: one of `rows.SORTABLE`; unscored studies come last in either
+        direction. `study_score`: a study's percentile is the highest among its series, or their mean.
+        """
+        with self._database.reading() as connection:
+            return worklist.page(
+                connection,
+                text,
+                modality=modality,
+                status=status,
+                read_state=read_state,
+                order=order,
+                descending=descending,
+                study_score=study_score,
+                limit=limit,
+                offset=offset,
+            )
+
+    def worklist_size(self, text: str = "", *, modality: str = "", status: str = "", read_state: str = "") -> int:
+        """How many studies the same filter leaves in all."""
+        with self._database.reading() as connection:
+            return worklist.size(connection, text, modality=modality, status=status, read_state=read_state)
+
+    def study(self, study_uid: str) -> WorklistRow | None:
+        """One study's row; None when it is not in the store."""
+        with self._database.reading() as connection:
+            return worklist.one(connection, study_uid)
+
+    def modalities(self) -> list[str]:
+        """What `modality` can be asked for, sorted."""
+        with self._database.reading() as connection:
+            return worklist.modalities(connection)
+
+    def series_of(self, study_uid: str) -> list[Series]:
+        """A study's series in the order they were found."""
+        with self._database.reading() as connection:
+            return studies.series_of(connection, study_uid)
+
+    # models and jobs
+
+    def register_bundle(self, bundle: results.Registrable) -> None:
+        """Make a bundle known, as the current one of its id: results of earlier bundles with that id no longer rank studies.
+
+        Registering an earlier one again makes it current again (a roll-back). Costs nothing when nothing changes.
+        """
+        with self._database.reading() as connection:
+            if results.is_registered(connection, bundle):
+                return
+        with self._database.writing() as connection:
+            results.register(connection, bundle)
+
+    def enqueue(self, series_keys: Iterable[str], bundle_hash: str, priority: int = 0, *, named: bool = False) -> int:
+        """Ask for series to be scored by a registered bundle; returns how many had not been asked for before.
+
+        Asking again changes nothing, except that a higher `priority` is taken over by what still waits. `named`: the user chose the
+        model, so files without DICOM tags are scored too (`engine.scoring.applicability.why_not`).
+        """
+        with self._database.writing() as connection:
+            return jobs.enqueue(connection, series_keys, bundle_hash, priority=priority, named=named)
+
+    def bring_forward(self, study_uids: Sequence[str]) -> None:
+        """Score what waits of these studies before anything else: they are on screen."""
+        with self._database.writing() as connection:
+            jobs.bring_forward(connection, study_uids)
+
+    def retry(self, study_uids: Sequence[str]) -> int:
+        """Queue the failed jobs of these studies again; returns how many."""
+        with self._database.writing() as connection:
+            return jobs.retry(connection, study_uids)
+
+    def claim(self, worker: str, limit: int, bundle_hash: str | None = None) -> list[Job]:
+        """Take up to `limit` jobs, highest priority first, then in the order they were queued.
+
+        Jobs that an engine died with come after the others of their priority. With `bundle_hash`: only that model's jobs, none that an
+        engine died with, and none while a job of higher priority waits for another model.
+        """
+        with self._database.reading() as connection:
+            if jobs.most_urgent(connection) is None:
+                return []
+        with self._database.writing() as connection:
+            return jobs.claim(connection, worker, limit, bundle_hash)
+
+    def most_urgent(self) -> int | None:
+        """The highest priority among the jobs that could be claimed now; None when there is none."""
+        with self._database.reading() as connection:
+            return jobs.most_urgent(connection)
+
+    def heartbeat(self, worker: str) -> None:
+        """Say that the worker lives; matters to other machines, which cannot see its process."""
+        with self._database.writing(announce=False) as connection:
+            jobs.heartbeat(connection, worker)
+
+    def finish(self, job: Job, result: SeriesResult) -> bool:
+        """Write the arrays, then the result and the job's end in one transaction. False when another worker has the job by now.
+
+        Raises StorageUnavailable with nothing changed but, at most, arrays that the next attempt replaces.
+        """
+        paths = {"heatmap": "", "reconstruction": ""}
+        for kind in paths:
+            array = getattr(result, kind)
+            if array is not None:
+                paths[kind] = self.arrays.write(array_name(job.series.key, job.bundle_hash, kind), array)
+        with self._database.writing() as connection:
+            if not jobs.complete(connection, job):
+                return False
+            results.record(connection, job, result, paths["heatmap"], paths["reconstruction"])
+            jobs.summarise(connection, job)
+            return True
+
+    def fail(self, job: Job, reason: str, retry: bool) -> JobState:
+        """Count a failed attempt. With `retry` the job is queued again after a pause, until it has failed three times. Returns its new state."""
+        with self._database.writing() as connection:
+            return jobs.fail(connection, job, reason, again=retry)
+
+    def decline(self, job: Job, reason: str) -> None:
+        """The model does not apply to the series: "not scored", with the reason."""
+        with self._database.writing() as connection:
+            jobs.decline(connection, job, reason)
+
+    def release(self, held: Sequence[Job]) -> None:
+        """Give claimed jobs back as they were."""
+        if held:
+            with self._database.writing() as connection:
+                jobs.release(connection, held)
+
+    def requeue_lost(self, older_than_s: float = 60.0) -> list[tuple[str, JobState]]:
+        """Queue again what dead workers were running: at once when the process is gone from this machine, else without a heartbeat for so long.
+
+        A job that was running in three workers that died is failed. Returns (series key, new state) of each.
+        """
+        with self._database.writing(announce=False) as connection:
+            lost = jobs.requeue_lost(connection, older_than_s)
+            if lost:
+                self._database.announce(connection)
+            return lost
+
+    def counts(self) -> QueueCounts:
+        """Jobs by state."""
+        with self._database.reading() as connection:
+            return jobs.counts(connection)
+
+    # what is known of a study
+
+    def results_of(self, study_uid: str) -> list[ResultRow]:
+        """One row for each series and model that was asked for, models in use first; without scores when not (yet) scored."""
+        with self._database.reading() as connection:
+            return results.of_study(connection, study_uid)
+
+    def add_reading(self, study_uid: str, verdict: Verdict, note: str = "", reader: str = "") -> None:
+        """Append what a reader said; "unread" takes it back without deleting anything."""
+        with self._database.writing() as connection:
+            readings.add(connection, study_uid, verdict, note, reader)
+
+    def readings_of(self, study_uid: str) -> list[ReadingRow]:
+        """A study's readings, oldest first."""
+        with self._database.reading() as connection:
+            return readings.of_study(connection, study_uid)
+
+    # settings and changes
+
+    def setting(self, name: str, default: str = "") -> str:
+        """A stored setting, or the default."""
+        with self._database.reading() as connection:
+            return read_setting(connection, name, default)
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Store a setting."""
+        with self._database.writing() as connection:
+            write_setting(connection, name, value)
+
+    def change_token(self) -> int:
+        """A number that grows with each change by any process; asking costs well under a millisecond."""
+        return self._database.change_token()

@@ -1,0 +1,121 @@
+"""Studies and series as rows: adding what discovery found, and keeping each study's summary. Never touches jobs' states or results."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from engine.imaging.series import Series
+from engine.store.search import search_text
+from engine.store.tables import series as series_table
+from engine.store.tables import studies
+
+_MOST_PARAMETERS = 500  # an IN list longer than this is split: databases limit the parameters of one statement
+
+
+def batches(items: Iterable[Series], *, size: int = 500, seconds: float = 0.5) -> Iterator[list[Series]]:
+    """Lists of at most `size` series, cut early when discovery is slow so that what was found shows soon."""
+    batch: list[Series] = []
+    started = time.monotonic()
+    for item in items:
+        batch.append(item)
+        if len(batch) >= size or time.monotonic() - started > seconds:
+            yield batch
+            batch, started = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """`values` in pieces that fit an IN list."""
+    for start in range(0, len(values), _MOST_PARAMETERS):
+        yield values[start : start + _MOST_PARAMETERS]
+
+
+def add_batch(connection: Connection, batch: Sequence[Series]) -> int:
+    """Add new series, replace the description of known ones (files may have moved); returns how many were new."""
+    by_key = {item.key: item for item in batch}
+    known: set[str] = set()
+    moved_from: set[str] = set()  # studies that lose a series because the file now says another study
+    for part in in_parts(list(by_key)):
+        query = select(series_table.c.key, series_table.c.study_uid).where(series_table.c.key.in_(part))
+        for key, study_uid in connection.execute(query):
+            known.add(key)
+            if study_uid != by_key[key].study_uid:
+                moved_from.add(study_uid)
+    _insert_unknown_studies(connection, list(by_key.values()))
+    now = time.time()
+    rows = [
+        {"key": s.key, "study_uid": s.study_uid, "document": json.dumps(s.to_json()), "added_at": now}
+        for s in by_key.values()
+    ]
+    if new := [row for row in rows if row["key"] not in known]:
+        connection.execute(insert(series_table), new)
+    if changed := [row for row in rows if row["key"] in known]:
+        statement = update(series_table).where(series_table.c.key == bindparam("b_key"))
+        statement = statement.values(study_uid=bindparam("b_study"), document=bindparam("b_document"))
+        values = [{"b_key": r["key"], "b_study": r["study_uid"], "b_document": r["document"]} for r in changed]
+        connection.execute(statement, values)
+    _describe(connection, sorted({s.study_uid for s in by_key.values()} | moved_from))
+    return len(new)
+
+
+def series_of(connection: Connection, study_uid: str) -> list[Series]:
+    """In the order they were added."""
+    query = select(series_table.c.document).where(series_table.c.study_uid == study_uid).order_by(series_table.c.id)
+    return [Series.from_json(json.loads(document)) for (document,) in connection.execute(query)]
+
+
+def _insert_unknown_studies(connection: Connection, items: Sequence[Series]) -> None:
+    uids = list({item.study_uid: None for item in items})
+    known: set[str] = set()
+    for part in in_parts(uids):
+        known.update(connection.execute(select(studies.c.study_uid).where(studies.c.study_uid.in_(part))).scalars())
+    empty = {c.name: "" for c in studies.c if c.name not in ("id", "percentile", "percentile_mean")}
+    empty |= {"synthetic": False, "flagged": False, "series_count": 0, "added_at": time.time()}
+    empty |= {"status": "not scored", "read_state": "unread"}
+    if missing := [{**empty, "study_uid": uid} for uid in uids if uid not in known]:
+        connection.execute(insert(studies), missing)
+
+
+def _describe(connection: Connection, uids: Sequence[str]) -> None:
+    """Bring what the study rows say of patient and images up to date with their series."""
+    found: dict[str, list[Series]] = defaultdict(list)
+    for part in in_parts(uids):
+        query = select(series_table.c.study_uid, series_table.c.document).where(series_table.c.study_uid.in_(part))
+        for uid, document in connection.execute(query.order_by(series_table.c.id)):
+            found[uid].append(Series.from_json(json.loads(document)))
+    names = [name for name in _summary([]) if name != "study_uid"]
+    statement = update(studies).where(studies.c.study_uid == bindparam("b_uid"))
+    statement = statement.values({name: bindparam(f"b_{name}") for name in names})
+    values = []
+    for uid in uids:
+        values.append({"b_uid": uid} | {f"b_{name}": value for name, value in _summary(found[uid]).items()})
+    connection.execute(statement, values)
+
+
+def _summary(items: Sequence[Series]) -> dict[str, Any]:
+    """The study columns that follow from its series; attributes that should agree are taken from the first that has them."""
+
+    def first(name: str) -> str:
+        return next((value for item in items if (value := getattr(item, name))), "")
+
+    def distinct(name: str) -> str:
+        return "/".join(sorted({value for item in items if (value := getattr(item, name))}))
+
+    labels = {item.label for item in items}
+    row: dict[str, Any] = {name: first(name) for name in ("patient_id", "patient_name", "sex", "age", "study_date")}
+    row["accession_number"] = first("accession_number")
+    row["modality"], row["body_part"], row["view_position"] = map(distinct, ("modality", "body_part", "view"))
+    row["description"] = first("study_description") or first("description")
+    row["label"] = next((label for label in ("abnormal", "normal") if label in labels), "")
+    row["synthetic"] = any(item.synthetic for item in items)
+    row["series_count"] = len(items)
+    searched = ("patient_name", "patient_id", "body_part", "modality", "description", "accession_number", "study_date")
+    row["search_text"] = search_text(*(row[name] for name in searched), row["view_position"])
+    return row

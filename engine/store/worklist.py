@@ -1,0 +1,96 @@
+"""The worklist's query: one page of studies, filtered by typed text and ordered by any column, from one table. Never changes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, column, func, literal_column, select, table, text
+
+from engine.store.rows import SORTABLE, StudyScore, WorklistRow
+from engine.store.search import contains_all, fts_query
+from engine.store.tables import studies
+
+_COLUMN_OF = {"view": "view_position"}
+_FEW = 3000
+"""Up to so many matches are fetched and sorted; beyond, the order's index is walked and matches picked from it."""
+
+
+def page(
+    connection: Connection,
+    typed: str,
+    *,
+    modality: str,
+    status: str,
+    read_state: str,
+    order: str,
+    descending: bool,
+    study_score: StudyScore,
+    limit: int,
+    offset: int,
+) -> list[WorklistRow]:
+    """Rows `offset` to `offset + limit`; studies without a percentile come last whichever way it is ordered."""
+    if order not in SORTABLE:
+        raise ValueError(f"a worklist is not ordered by {order!r}; choose one of {', '.join(SORTABLE)}")
+    score = studies.c.percentile_mean if study_score == "mean" else studies.c.percentile
+    key = score if order == "percentile" else studies.c[_COLUMN_OF.get(order, order)]
+    query = _where(connection, select(*_columns(score)), typed, modality, status, read_state)
+    ordering = key.desc() if descending else key.asc()
+    if order == "percentile":
+        ordering = ordering.nulls_last()
+    query = query.order_by(ordering, studies.c.id.desc() if descending else studies.c.id)
+    return [WorklistRow(*row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
+def size(connection: Connection, typed: str, *, modality: str, status: str, read_state: str) -> int:
+    """How many studies the same filter leaves."""
+    query = _where(connection, select(func.count()).select_from(studies), typed, modality, status, read_state)
+    return int(connection.execute(query).scalar_one())
+
+
+def one(connection: Connection, study_uid: str) -> WorklistRow | None:
+    """One study's row, or None."""
+    query = select(*_columns(studies.c.percentile)).where(studies.c.study_uid == study_uid)
+    row = connection.execute(query).first()
+    return None if row is None else WorklistRow(*row)
+
+
+def modalities(connection: Connection) -> list[str]:
+    """Distinct modalities, sorted."""
+    found = connection.execute(select(studies.c.modality).distinct()).scalars()
+    return sorted({part for value in found for part in value.split("/") if part})
+
+
+def _columns(score: ColumnElement[float]) -> list[Any]:
+    c = studies.c
+    return [
+        c.study_uid, c.patient_id, c.patient_name, c.modality, c.body_part, c.view_position, c.study_date, c.description,
+        c.series_count, c.status, score, c.score_name, c.flagged, c.read_state, c.synthetic, c.error, c.bundle_id,
+        c.accession_number, c.sex, c.age, c.label, c.added_at,
+    ]  # fmt: skip
+
+
+def _where(
+    connection: Connection, query: Select[Any], typed: str, modality: str, status: str, read_state: str
+) -> Select[Any]:
+    if modality:  # a study of several modalities is stored as "CR/DX"
+        values = connection.execute(select(studies.c.modality).distinct()).scalars()
+        query = query.where(studies.c.modality.in_([v for v in values if modality in v.split("/")]))
+    if status:
+        query = query.where(studies.c.status == status)
+    if read_state:
+        query = query.where(studies.c.read_state == read_state)
+    if typed.strip():
+        query = query.where(_matching(connection, typed))
+    return query
+
+
+def _matching(connection: Connection, typed: str) -> ColumnElement[bool]:
+    if connection.dialect.name != "sqlite":
+        return contains_all(typed)
+    search = table("study_search", column("rowid"))
+    match = text("study_search MATCH :typed").bindparams(typed=fts_query(typed))
+    found = connection.execute(select(search.c.rowid).where(match).limit(_FEW + 1)).scalars().all()
+    if len(found) <= _FEW:
+        return studies.c.id.in_(found)
+    # `+id` keeps SQLite from starting at the many matches and sorting them all: it walks the order's index instead
+    return literal_column("+studies.id").in_(select(search.c.rowid).where(match))
