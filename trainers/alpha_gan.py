@@ -1,0 +1,164 @@
+"""How an alpha-GAN learns: four losses, four updates, growing resolution. The network and its scores are in engine/models/alpha_gan.py.
+
+Losses are Rosca et al. 2017, algorithm 1 (arXiv:1706.04987), with a deterministic encoder as in Nakao et al. 2021. D and C give logits; x are
+images, z = E(x), x' = G(z), n ~ N(0, 1), x" = G(n), and l(a) = -log sigmoid(a):
+
+    encoder             lambda |x - x'|_1 + l(C(z))
+    generator           lambda |x - x'|_1 + l(D(x')) + l(D(x"))
+    discriminator       l(D(x)) + l(-D(x')) + l(-D(x"))
+    code discriminator  l(C(n)) + l(-C(z))
+
+Each network is updated through a graph of its own: what reaches it from another network is detached or computed anew, never shared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
+from trainers.method import MethodTrainer
+from trainers.plan import Stage, TrainingPlan, growing_stages
+
+
+def _loss(logit: Tensor) -> Tensor:
+    """-log sigmoid, a mean over the batch."""
+    return F.softplus(-logit.float()).mean()
+
+
+class AlphaGANTrainer(MethodTrainer):
+    """Nakao's four networks, growing from 4x4 (their "Model implementation and training details")."""
+
+    def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
+        super().__init__(plan, fabric)
+        size = plan.size[0]
+        self.stages = growing_stages(resolutions(size), plan.epochs, plan.stage_epochs)
+        self.network = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, ladder="growing")
+        self.average = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, ladder="growing")
+        self.average.load_state_dict(self.network.state_dict())
+        self.average.requires_grad_(False)
+        self.discriminator = Downward(size, 1, plan.width, ladder="growing")
+        self.code_discriminator = CodeDiscriminator(plan.code)
+        self.modules = {
+            "network": self.network,
+            "average": self.average,
+            "discriminator": self.discriminator,
+            "code_discriminator": self.code_discriminator,
+        }
+        for module in self.modules.values():
+            module.to(device=fabric.device, memory_format=torch.channels_last)
+        learners = {
+            "encoder": self.network.encoder,
+            "generator": self.network.generator,
+            "discriminator": self.discriminator,
+            "code_discriminator": self.code_discriminator,
+        }
+        self.optimizers = {
+            name: Adam(equalised(module, plan.learning_rate), lr=plan.learning_rate, betas=plan.betas, fused=True)
+            for name, module in learners.items()
+        }
+        self.encode, _ = fabric.setup(self.network.encoder, self.optimizers["encoder"])
+        self.generate, _ = fabric.setup(self.network.generator, self.optimizers["generator"])
+        self.judge, _ = fabric.setup(self.discriminator, self.optimizers["discriminator"])
+        self.judge_code, _ = fabric.setup(self.code_discriminator, self.optimizers["code_discriminator"])
+        self.stage, self.first_epoch, self.epoch = self.stages[0], 0, 0
+        self.steps_in_stage = 0
+
+    def begin_epoch(self, epoch: int) -> str:
+        first = 0
+        for stage in self.stages:
+            if epoch < first + stage.epochs:
+                break
+            first += stage.epochs
+        if (stage, first) != (self.stage, self.first_epoch):
+            self.stage, self.first_epoch, self.steps_in_stage = stage, first, 0
+        self.epoch = epoch
+        return f"{stage.resolution} x {stage.resolution}" + (", fading in" if stage.fading else "")
+
+    def fade(self, share: float) -> float:
+        """How much of the newest rung is blended in, `share` of the current epoch being done."""
+        return (self.epoch - self.first_epoch + share) / self.stage.epochs if self.stage.fading else 1.0
+
+    def step(self, x: Tensor, share: float, generator: torch.Generator) -> Mapping[str, Tensor]:
+        stage, fade, weight = self.stage, self.fade(share), self.plan.reconstruction_weight
+        x = at_resolution(x, stage, fade).contiguous(memory_format=torch.channels_last)  # [B, 1, r, r]
+        noise = torch.randn(x.shape[0], self.plan.code, generator=generator).to(x.device)  # [B, 128]
+
+        z = self.encode(x, fade)
+        reconstruction = self.generate(z, stage.resolution, fade)
+        error = F.l1_loss(reconstruction.float(), x)
+        encoder_loss = weight * error + _loss(self.judge_code(z))
+        self.update("encoder", encoder_loss)
+
+        z = z.detach()  # the code before the encoder's step, as in Rosca's algorithm; its graph is not used again
+        images = self.generate(torch.cat([z, noise]), stage.resolution, fade)  # [2B, 1, r, r]
+        reconstruction = images[: len(z)]
+        judged_reconstruction, judged_sample = self.judge(images, fade).chunk(2)
+        generator_loss = weight * F.l1_loss(reconstruction.float(), x) + _loss(judged_reconstruction)
+        generator_loss = generator_loss + _loss(judged_sample)
+        self.update("generator", generator_loss)
+
+        judged = self.judge(torch.cat([x, images.detach().to(x.dtype)]), fade)  # [3B, 1]
+        real, judged_reconstruction, judged_sample = judged.chunk(3)
+        discriminator_loss = _loss(real) + _loss(-judged_reconstruction) + _loss(-judged_sample)
+        self.update("discriminator", discriminator_loss)
+
+        judged_noise, judged_code = self.judge_code(torch.cat([noise, z])).chunk(2)
+        code_discriminator_loss = _loss(judged_noise) + _loss(-judged_code)
+        self.update("code_discriminator", code_discriminator_loss)
+
+        self._move_average()
+        return {
+            "reconstruction": error.detach(),
+            "encoder": encoder_loss.detach(),
+            "generator": generator_loss.detach(),
+            "discriminator": discriminator_loss.detach(),
+            "code_discriminator": code_discriminator_loss.detach(),
+            "code_norm": z.norm(dim=1).mean(),
+        }
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        """Exponential moving average, short at the start of each stage: a rung that has just begun to learn must not drag its first weights along."""
+        self.steps_in_stage += 1
+        decay = min(self.plan.average_decay, self.steps_in_stage / (self.steps_in_stage + 10))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+
+    def scoring_model(self) -> AlphaGAN:
+        source = self.average if self.plan.average_decay else self.network
+        model = AlphaGAN(**source.architecture)
+        kept = model.state_dict().keys()
+        model.load_state_dict({name: tensor for name, tensor in source.state_dict().items() if name in kept})
+        return model.to(self.fabric.device).eval()
+
+
+def equalised(module: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
+    """Parameter groups with Karras's equalised learning rate (2018, section 4.1), as progressive growing has it.
+
+    Karras trains w / c at one rate and multiplies by He's constant c in the forward pass. Adam's steps do not depend on a parameter's scale,
+    so training w itself at the rate times c is the same, and leaves Table 3's plain layers in the bundle.
+    """
+    groups: list[dict[str, Any]] = []
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            fan_in = layer.weight[0].numel()
+            groups.append({"params": [layer.weight], "lr": learning_rate * math.sqrt(2 / fan_in)})
+            groups.append({"params": [layer.bias], "lr": learning_rate})
+    return groups
+
+
+def at_resolution(x: Tensor, stage: Stage, fade: float) -> Tensor:
+    """Real images as the networks see them in a stage: averaged down, and while fading in as blurred as the generator's (Karras 2018)."""
+    factor = x.shape[-1] // stage.resolution
+    if factor > 1:
+        x = F.avg_pool2d(x, factor)
+    if fade < 1:
+        x = torch.lerp(F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="nearest"), x, fade)
+    return x

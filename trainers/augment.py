@@ -1,0 +1,44 @@
+"""Mild random changes of a batch of images or volumes, drawn from a given generator so that a run can be repeated."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.plan import Augmentation
+
+
+def augmented(x: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+    """[B, 1, *S] in [-1, 1] -> the same, each image shifted, turned, scaled and exposed on its own. Volumes are turned within their slices.
+
+    `generator` lives on the CPU, so that the same seed draws the same changes on every device.
+    """
+    if how.shift or how.rotation or how.scale or how.mirror:
+        matrix = _affine(x.shape[0], x.ndim - 2, how, generator).to(x.device)
+        grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+        x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    if how.exposure:
+        gamma = torch.exp(how.exposure * _uniform(x.shape[0], generator)).to(x.device)
+        gamma = gamma.view(-1, *[1] * (x.ndim - 1))
+        x = ((x + 1) / 2).clamp(0, 1).pow(gamma) * 2 - 1
+    return x
+
+
+def _affine(count: int, dims: int, how: Augmentation, generator: torch.Generator) -> Tensor:
+    """[B, dims, dims + 1] from output to input positions; x and y come first in grid_sample's order, so a volume's z is left alone."""
+    angle = math.radians(how.rotation) * _uniform(count, generator)
+    scale = 1 + how.scale * _uniform(count, generator)
+    matrix = torch.eye(dims, dims + 1).repeat(count, 1, 1)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = scale * angle.cos()
+    matrix[:, 0, 1], matrix[:, 1, 0] = -scale * angle.sin(), scale * angle.sin()
+    matrix[:, :2, dims] = 2 * how.shift * _uniform(2 * count, generator).view(count, 2)  # the image spans [-1, 1]
+    if how.mirror:
+        matrix[:, :, 0] *= torch.where(_uniform(count, generator) < 0, -1.0, 1.0)[:, None]
+    return matrix
+
+
+def _uniform(count: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator) * 2 - 1

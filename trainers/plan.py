@@ -1,0 +1,76 @@
+"""What a training run will do, declared once: the paper's defaults, and what scales them down. Validated here; carried out elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Augmentation(BaseModel):
+    """Mild changes that a normal image may undergo. Each is the largest deviation drawn; 0 leaves it out.
+
+    There is no left-right flip unless asked for: a mirrored chest is dextrocardia, which a model of normal chests must find abnormal.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shift: float = Field(0.02, ge=0, le=0.5, description="share of the image's side")
+    rotation: float = Field(3.0, ge=0, le=180, description="degrees, in the image plane")
+    scale: float = Field(0.03, ge=0, le=0.5, description="share of the size")
+    exposure: float = Field(0.0, ge=0, le=1, description="of the logarithm of a gamma on grey values in [0, 1]")
+    mirror: bool = Field(False, description="left-right flips with probability one half")
+
+
+class TrainingPlan(BaseModel):
+    """One run of one method. `epochs` counts passes over the training images; the rest is as in the method's paper unless said otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    size: tuple[int, ...]
+    preprocessing: str = "chest"
+    preprocessing_options: dict[str, object] = Field(default_factory=dict)
+    epochs: int = Field(50, ge=1)
+    stage_epochs: int = Field(1, ge=1, description="of each fade-in and each stable stage while the network grows")
+    batch: int = Field(10, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.9)
+    reconstruction_weight: float = Field(20.0, ge=0, description="lambda of the mean absolute error")
+    width: int = Field(512, ge=8, description="channels at the network's smallest resolution")
+    code: int = Field(128, ge=1)
+    average_decay: float = Field(
+        0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
+    )
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    minutes: float | None = Field(
+        None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
+    )
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs at one resolution. While `fading`, the rung at `resolution` is blended in from nothing to wholly."""
+
+    resolution: int
+    fading: bool
+    epochs: int
+
+
+def growing_stages(resolutions: list[int], epochs: int, stage_epochs: int) -> list[Stage]:
+    """Nakao's order: the smallest resolution, then a fade-in and a stable stage at each, the last of which takes the epochs that are left.
+
+    Raises:
+        ValueError: when `epochs` does not reach the final resolution's stable stage.
+    """
+    stages = [Stage(resolutions[0], False, stage_epochs)]
+    for resolution in resolutions[1:]:
+        stages += [Stage(resolution, True, stage_epochs), Stage(resolution, False, stage_epochs)]
+    left = epochs - sum(stage.epochs for stage in stages[:-1])
+    if left < 1:
+        least = epochs - left + 1
+        raise ValueError(f"growing to {resolutions[-1]} pixels takes at least {least} epochs, not {epochs}")
+    return [*stages[:-1], Stage(resolutions[-1], False, left)]
