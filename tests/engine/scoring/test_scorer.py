@@ -1,0 +1,137 @@
+"""Scoring a stream: every series gets exactly one result in its order, a bad file never stops the rest, and a batch never changes a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from engine.imaging.discovery import open_study
+from engine.models.bundle import Bundle, load_bundle, save_bundle
+from PIL import Image
+
+from engine.imaging.series import Series
+from engine.models.alpha_gan import AlphaGAN
+from engine.models.card import (
+    Applicability,
+    Calibration,
+    Card,
+    CohortSummary,
+    InputSpec,
+    Preprocessing,
+    ScoreCalibration,
+)
+from engine.scoring.scorer import Scorer
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A small untrained alpha-GAN with a calibration: what it says is meaningless, how it is asked is not."""
+    torch.manual_seed(0)
+    model = AlphaGAN(size=SIZE, code=8, width=16).eval()
+    table = ScoreCalibration(normal_scores=tuple(np.linspace(0, 4, 21)), n=21)
+    card = Card(
+        id="tiny",
+        title="Tiny",
+        summary="",
+        method="alpha-gan",
+        architecture=model.architecture,
+        input=InputSpec(spatial_dims=2, size=(SIZE, SIZE)),
+        preprocessing=Preprocessing(name="chest"),
+        applicability=Applicability(),
+        primary_score="reconstruction_error",
+        calibration=Calibration(scores={"code_norm": table, "reconstruction_error": table, "ssim": table}),
+        training=CohortSummary(name="none"),
+    )
+    path = tmp_path_factory.mktemp("bundle") / "tiny.safetensors"
+    save_bundle(path, model, card, torch.full((1, SIZE, SIZE), 0.2), torch.full((1, SIZE, SIZE), 0.9))
+    return load_bundle(path)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> list[Series]:
+    """Seven pictures of different shapes, the fourth of them cut short on disk."""
+    generator = np.random.default_rng(1)
+    for index in range(7):
+        pixels = generator.integers(0, 255, (40 + 9 * index, 64), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"film_{index}.png")
+    films = [series for index in range(7) for series in open_study(tmp_path / f"film_{index}.png")]
+    broken = tmp_path / "film_3.png"
+    broken.write_bytes(broken.read_bytes()[:120])
+    return films
+
+
+def test_every_series_has_one_result_in_order_and_only_the_broken_one_an_error(
+    bundle: Bundle, films: list[Series]
+) -> None:
+    results = list(Scorer(bundle, "cpu", batch=2).score(films))
+    assert [result.series.key for result in results] == [series.key for series in films]
+    assert [bool(result.error) for result in results] == [index == 3 for index in range(7)]
+    assert "film_3.png" in results[3].error and not results[3].scores
+    for index, result in enumerate(results):
+        if index != 3:
+            assert set(result.scores) == {"code_norm", "reconstruction_error", "ssim"}
+            assert result.heatmap is not None and result.heatmap.dtype == np.float16
+            rows, columns = result.heatmap.shape
+            assert rows / columns == pytest.approx((40 + 9 * index) / 64, rel=0.1), "the map must cover this very film"
+
+
+def test_a_score_does_not_depend_on_the_batch_it_came_in(bundle: Bundle, films: list[Series]) -> None:
+    whole = [series for index, series in enumerate(films) if index != 3]
+    together = list(Scorer(bundle, "cpu", batch=6).score(whole))
+    alone = [result for series in whole for result in Scorer(bundle, "cpu", batch=1).score([series])]
+    for one, other in zip(together, alone, strict=True):
+        for name in one.scores:
+            assert one.scores[name].score == pytest.approx(other.scores[name].score, rel=1e-4)
+
+
+def test_running_out_of_memory_halves_the_batch_and_loses_no_study(
+    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [series for index, series in enumerate(films) if index != 3]
+    plain = list(Scorer(bundle, "cpu", batch=6).score(whole))
+    scorer = Scorer(bundle, "cpu", batch=6)
+    enough = type(scorer.inference).__call__
+
+    def only_two_fit(self, batch):  # type: ignore[no-untyped-def]
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return enough(self, batch)
+
+    monkeypatch.setattr(type(scorer.inference), "__call__", only_two_fit)
+    results = list(scorer.score(whole))
+    assert scorer.batch <= 3
+    assert [r.scores["ssim"].score for r in results] == pytest.approx([r.scores["ssim"].score for r in plain], rel=1e-4)
+
+
+def test_no_memory_for_one_image_is_an_error_for_that_image_in_words(
+    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer(bundle, "cpu", batch=4)
+
+    def never(self, batch):  # type: ignore[no-untyped-def]
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(type(scorer.inference), "__call__", never)
+    results = list(scorer.score(films[:2]))
+    assert len(results) == 2
+    assert all(result.error_kind == "DeviceExhausted" and "memory" in result.error for result in results)
+
+
+def test_cancelling_stops_without_waiting_for_the_rest(bundle: Bundle, films: list[Series]) -> None:
+    asked = 0
+
+    def endless() -> Iterator[Series]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield films[0]
+
+    seen: list[str] = []
+    for result in Scorer(bundle, "cpu", batch=2).score(endless(), cancelled=lambda: len(seen) >= 4):
+        seen.append(result.series.key)
+    assert 4 <= len(seen) < 16 and asked < 40
