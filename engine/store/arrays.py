@@ -14,13 +14,14 @@ import re
 import sys
 from itertools import count
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import StorageUnavailable
 from engine.store.workers import is_dead, this_worker
+
+if TYPE_CHECKING:  # imported where it is used: the worklist is on screen before any array is opened
+    import numpy as np
+    import numpy.typing as npt
 
 _NAME = re.compile(r"[0-9a-z][0-9a-z_-]{2,120}")
 _PATH = re.compile(r"[0-9a-z_-]{2}/([0-9a-z][0-9a-z_-]{2,120})\.npy")
@@ -54,6 +55,8 @@ class ArrayFolder:
 
         Raises StorageUnavailable when the disk is full or may not be written to; then nothing is left behind.
         """
+        import numpy as np
+
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a name of an array: {name!r}")
         if array.dtype.hasobject:
@@ -79,6 +82,8 @@ class ArrayFolder:
 
     def open(self, path: str) -> np.memmap[Any, Any]:
         """The array as a read-only memory map. Raises StorageUnavailable when it is missing or damaged."""
+        import numpy as np
+
         if not _PATH.fullmatch(path):
             raise ValueError(f"not a path of a stored array: {path!r}")
         whole = self.folder / path

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
 
 from engine.imaging.series import Series
 from engine.store.rows import Job, JobState, QueueCounts
@@ -182,7 +183,7 @@ def _mine(job: Job) -> Update:
     return update(jobs).where(jobs.c.id == job.id, jobs.c.state == "running", jobs.c.worker == job.worker)
 
 
-def _job(row: Row[tuple[object, ...]], worker: str) -> Job:
+def _job(row: Any, worker: str) -> Job:
     return Job(
         id=row.id,
         series=Series.from_json(json.loads(row.document)),

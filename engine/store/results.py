@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from engine.models.card import Card
-from engine.scoring.result import SeriesResult
 from engine.store.rows import Job, ResultRow, ScoreRow
 from engine.store.summaries import refresh
 from engine.store.tables import bundles, jobs, results
+
+if TYPE_CHECKING:  # pydantic and numpy take longer to import than the store takes to open
+    from engine.models.card import Card
+    from engine.scoring.result import SeriesResult
 
 
 class Registrable(Protocol):
@@ -94,7 +96,7 @@ def of_study(connection: Connection, study_uid: str) -> list[ResultRow]:
     return [_row(row) for row in connection.execute(query.order_by(bundles.c.current.desc(), jobs.c.id))]
 
 
-def _row(row: Row[tuple[object, ...]]) -> ResultRow:
+def _row(row: Any) -> ResultRow:
     if row.scores is None:
         return ResultRow(
             row.series_key,

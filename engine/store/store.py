@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import StorageUnavailable
 from engine.imaging.series import Series
-from engine.scoring.result import SeriesResult
 from engine.store import jobs, readings, results, studies, worklist
 from engine.store.arrays import ArrayFolder, array_name
 from engine.store.database import Database
 from engine.store.rows import Job, JobState, QueueCounts, ReadingRow, ResultRow, StudyScore, Verdict, WorklistRow
 from engine.store.settings import read_setting, write_setting
+
+if TYPE_CHECKING:
+    from engine.scoring.result import SeriesResult
 
 
 class Store:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -40,28 +39,25 @@ def in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
 def add_batch(connection: Connection, batch: Sequence[Series]) -> int:
     """Add new series, replace the description of known ones (files may have moved); returns how many were new."""
     by_key = {item.key: item for item in batch}
-    known: set[str] = set()
-    moved_from: set[str] = set()  # studies that lose a series because the file now says another study
+    study_of: dict[str, str] = {}  # of the series that are known
     for part in in_parts(list(by_key)):
         query = select(series_table.c.key, series_table.c.study_uid).where(series_table.c.key.in_(part))
-        for key, study_uid in connection.execute(query):
-            known.add(key)
-            if study_uid != by_key[key].study_uid:
-                moved_from.add(study_uid)
-    _insert_unknown_studies(connection, list(by_key.values()))
+        study_of.update((key, uid) for key, uid in connection.execute(query))
+    # a series whose file now states another study also changes the study it leaves
+    touched = list(dict.fromkeys([item.study_uid for item in by_key.values()] + list(study_of.values())))
+    _describe(connection, touched, by_key)
     now = time.time()
     rows = [
         {"key": s.key, "study_uid": s.study_uid, "document": json.dumps(s.to_json()), "added_at": now}
         for s in by_key.values()
     ]
-    if new := [row for row in rows if row["key"] not in known]:
+    if new := [row for row in rows if row["key"] not in study_of]:
         connection.execute(insert(series_table), new)
-    if changed := [row for row in rows if row["key"] in known]:
+    if changed := [row for row in rows if row["key"] in study_of]:
         statement = update(series_table).where(series_table.c.key == bindparam("b_key"))
         statement = statement.values(study_uid=bindparam("b_study"), document=bindparam("b_document"))
         values = [{"b_key": r["key"], "b_study": r["study_uid"], "b_document": r["document"]} for r in changed]
         connection.execute(statement, values)
-    _describe(connection, sorted({s.study_uid for s in by_key.values()} | moved_from))
     return len(new)
 
 
@@ -71,32 +67,29 @@ def series_of(connection: Connection, study_uid: str) -> list[Series]:
     return [Series.from_json(json.loads(document)) for (document,) in connection.execute(query)]
 
 
-def _insert_unknown_studies(connection: Connection, items: Sequence[Series]) -> None:
-    uids = list({item.study_uid: None for item in items})
+def _describe(connection: Connection, uids: Sequence[str], coming: Mapping[str, Series]) -> None:
+    """Insert or update the study rows so that they summarise the series that are there and those that are coming, by key."""
     known: set[str] = set()
+    found: dict[str, dict[str, Series]] = {uid: {} for uid in uids}
     for part in in_parts(uids):
         known.update(connection.execute(select(studies.c.study_uid).where(studies.c.study_uid.in_(part))).scalars())
-    empty = {c.name: "" for c in studies.c if c.name not in ("id", "percentile", "percentile_mean")}
-    empty |= {"synthetic": False, "flagged": False, "series_count": 0, "added_at": time.time()}
-    empty |= {"status": "not scored", "read_state": "unread"}
-    if missing := [{**empty, "study_uid": uid} for uid in uids if uid not in known]:
-        connection.execute(insert(studies), missing)
-
-
-def _describe(connection: Connection, uids: Sequence[str]) -> None:
-    """Bring what the study rows say of patient and images up to date with their series."""
-    found: dict[str, list[Series]] = defaultdict(list)
-    for part in in_parts(uids):
-        query = select(series_table.c.study_uid, series_table.c.document).where(series_table.c.study_uid.in_(part))
-        for uid, document in connection.execute(query.order_by(series_table.c.id)):
-            found[uid].append(Series.from_json(json.loads(document)))
-    names = [name for name in _summary([]) if name != "study_uid"]
-    statement = update(studies).where(studies.c.study_uid == bindparam("b_uid"))
-    statement = statement.values({name: bindparam(f"b_{name}") for name in names})
-    values = []
-    for uid in uids:
-        values.append({"b_uid": uid} | {f"b_{name}": value for name, value in _summary(found[uid]).items()})
-    connection.execute(statement, values)
+        query = select(series_table.c.key, series_table.c.document).where(series_table.c.study_uid.in_(part))
+        for key, document in connection.execute(query.order_by(series_table.c.id)):
+            if key not in coming:
+                old = Series.from_json(json.loads(document))
+                found[old.study_uid][key] = old
+    for key, item in coming.items():
+        found[item.study_uid][key] = item
+    summaries = {uid: _summary(list(found[uid].values())) for uid in uids}
+    empty = {"status": "not scored", "score_name": "", "bundle_id": "", "flagged": False, "error": ""}
+    empty |= {"read_state": "unread", "added_at": time.time()}
+    if new := [{"study_uid": uid} | empty | summaries[uid] for uid in uids if uid not in known]:
+        connection.execute(insert(studies), new)
+    if old_uids := [uid for uid in uids if uid in known]:
+        statement = update(studies).where(studies.c.study_uid == bindparam("b_uid"))
+        statement = statement.values({name: bindparam(f"b_{name}") for name in summaries[old_uids[0]]})
+        values = [{"b_uid": uid} | {f"b_{name}": v for name, v in summaries[uid].items()} for uid in old_uids]
+        connection.execute(statement, values)
 
 
 def _summary(items: Sequence[Series]) -> dict[str, Any]:
