@@ -16,6 +16,7 @@ import numpy as np
 from engine.errors import ImplausibleImage, NormascopeError, UnreadableImage
 from engine.imaging import dicom_header, dicom_pixels, plain_slices
 from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.header_memory import remembered_header
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.series import Series
 from engine.imaging.slice_stack import Plane, stack_planes
@@ -79,7 +80,7 @@ def _headers(series: Series) -> tuple[list[ImageHeader], tuple[str, ...]]:
     problems: list[NormascopeError] = []
     for source in series.sources:
         try:
-            header = dicom_header.read_header(source)
+            header = remembered_header(source)
             headers.extend(dicom_header.frame_headers(source) if header.frames > 1 else [header])
         except NormascopeError as problem:
             problems.append(problem)

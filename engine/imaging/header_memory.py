@@ -1,0 +1,45 @@
+"""Remembers the headers read last, so that a series that was just found is loaded without reading its headers again. Never remembers pixels.
+
+Reading headers takes longer than reading the pixels of an uncompressed CT. A file that has changed since (time or size) is read anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from engine.imaging import dicom_header
+from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.sources import MEMBER_SEPARATOR, disk_error, split_source
+
+MOST_HEADERS = 4096
+"""About 2 kB each: a few of the largest CT series."""
+
+_lock = threading.Lock()
+_headers: OrderedDict[str, tuple[tuple[int, int], ImageHeader]] = OrderedDict()
+
+
+def remembered_header(source: str) -> ImageHeader:
+    """`dicom_header.read_header(source)`, from memory when the file is as it was. Raises as that does."""
+    state = _state(source)
+    with _lock:
+        known = _headers.get(source)
+        if known is not None and known[0] == state:
+            return known[1]
+    header = dicom_header.read_header(source)
+    with _lock:
+        _headers[source] = (state, header)
+        while len(_headers) > MOST_HEADERS:
+            _headers.popitem(last=False)
+    return header
+
+
+def _state(source: str) -> tuple[int, int]:
+    """(modification time in ns, size) of the file, or of the archive that holds the member."""
+    file = split_source(source)[0] if MEMBER_SEPARATOR in source else source
+    try:
+        status = Path(file).stat()
+    except OSError as problem:
+        raise disk_error(source, problem) from problem
+    return status.st_mtime_ns, status.st_size
