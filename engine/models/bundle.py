@@ -1,0 +1,127 @@
+"""A model in one file: weights, calibration tables and card as safetensors. No pickle: a bundle from a stranger cannot run code.
+
+Tensors are named `model.*`, `calibration.heatmap.mean` and `calibration.heatmap.p99`; the card is JSON under `card` in the header.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.errors import BundleRejected, StorageUnavailable
+from engine.models.base import AnomalyModel
+from engine.models.card import Card
+from engine.models.registry import model_class
+from engine.models.shelf import bundle_hash, read_card, read_header
+
+WEIGHTS = "model."
+HEATMAP_MEAN = "calibration.heatmap.mean"
+HEATMAP_P99 = "calibration.heatmap.p99"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded model. `heatmap_mean` and `heatmap_p99` are [1, *S] float32 on the CPU, or None when the method has no heatmap."""
+
+    model: AnomalyModel
+    card: Card
+    hash: str
+    heatmap_mean: Tensor | None
+    heatmap_p99: Tensor | None
+    path: Path
+
+
+def save_bundle(
+    path: str | Path,
+    model: AnomalyModel,
+    card: Card,
+    heatmap_mean: Tensor | None,
+    heatmap_p99: Tensor | None,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> str:
+    """Write a bundle atomically; returns its hash.
+
+    Args:
+        dtype: of the stored weights; float16 halves the file and is for networks whose scores were seen to agree.
+
+    Raises:
+        StorageUnavailable: the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    tensors = {WEIGHTS + name: value.to(dtype) for name, value in model.state_dict().items()}
+    if heatmap_mean is not None and heatmap_p99 is not None:
+        tensors |= {HEATMAP_MEAN: heatmap_mean.float(), HEATMAP_P99: heatmap_p99.float()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary, metadata={"format": "pt", "card": card.model_dump_json()})
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageUnavailable(
+            f"the model could not be saved ({error})", where=path, cure="Free some space, or choose another folder."
+        ) from error
+    return bundle_hash(path)
+
+
+def load_bundle(path: str | Path, device: str | torch.device = "cpu") -> Bundle:
+    """Read a bundle and rebuild its network, in eval mode, float32, on `device`.
+
+    Raises:
+        BundleRejected: truncated, not safetensors, of another architecture than its card says, of a newer version, or with weights that
+            are not numbers.
+    """
+    path = Path(path)
+    card = read_card(path)
+    stored = {
+        name.removeprefix(WEIGHTS): tuple(entry["shape"])
+        for name, entry in read_header(path).items()
+        if name.startswith(WEIGHTS)
+    }
+    model = _network(path, card, stored)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            weights = {name: file.get_tensor(WEIGHTS + name).float() for name in stored}
+            tables = [file.get_tensor(n).float() if n in names else None for n in (HEATMAP_MEAN, HEATMAP_P99)]
+    except SafetensorError as error:
+        raise BundleRejected(f"the file is damaged ({error})", where=path, cure="Copy it again.") from error
+    if not all(bool(torch.isfinite(value).all()) for value in [*weights.values(), *(t for t in tables if t is not None)]):
+        raise BundleRejected("its weights are not all numbers", where=path, cure="Train the model again.")
+    if any(table is not None and tuple(table.shape) != (1, *card.input.size) for table in tables):
+        raise BundleRejected("its heatmap tables do not fit its input size", where=path, cure="Train the model again.")
+    model.load_state_dict(weights)
+    model.requires_grad_(False).eval().to(device)
+    return Bundle(model, card, bundle_hash(path), tables[0], tables[1], path)
+
+
+def _network(path: Path, card: Card, stored: dict[str, tuple[int, ...]]) -> AnomalyModel:
+    """The card's network, built only after its shapes were seen to be those in the file: a card cannot ask for more memory than it brings."""
+    kind = model_class(card.method)
+    wrong = BundleRejected(
+        f"its weights are not those of {card.method} as its card describes it",
+        where=path,
+        cure="Ask its maker for a bundle whose card and weights belong together.",
+    )
+    try:
+        with torch.device("meta"):
+            described: dict[str, Any] = kind(**card.architecture).state_dict()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise wrong from error
+    if {name: tuple(value.shape) for name, value in described.items()} != stored:
+        raise wrong
+    model = kind(**card.architecture)
+    if model.spec.size != card.input.size or model.spec.spatial_dims != card.input.spatial_dims:
+        raise wrong
+    return model

@@ -1,0 +1,22 @@
+"""Which class implements which published method. Imports a method only when it is asked for, so that listing them costs nothing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.models.base import AnomalyModel
+
+METHODS: dict[str, str] = {
+    "alpha-gan": "engine.models.alpha_gan:AlphaGAN",
+    "autoencoder-3d": "engine.models.autoencoder_3d:Autoencoder3D",
+}
+"""Method name -> "module:Class"."""
+
+
+def model_class(name: str) -> type[AnomalyModel]:
+    """The network of a method. Raises KeyError for a name that is not in METHODS."""
+    module, _, attribute = METHODS[name].partition(":")
+    found: type[AnomalyModel] = getattr(importlib.import_module(module), attribute)
+    return found
