@@ -1,4 +1,4 @@
-"""What the engine process says of itself, from its events, one JSON object a line. Knows no Qt and no process."""
+"""What the engine process says of itself, from its events, one JSON object a line (engine.host lists them). Knows no Qt and no process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Phase = Literal["off", "starting", "idle", "scoring", "restarting", "failed"]
+Phase = Literal["off", "starting", "idle", "scoring", "paused", "restarting", "elsewhere", "failed"]
 
-RATE_SECONDS = 60.0
+STATUS_ELSEWHERE = 4
+"""Exit status: another engine works on this folder."""
+STATUS_NO_STORE = 5
+"""Exit status: the store cannot be opened; starting again would not help."""
+STATUS_STALLED = 6
+"""Exit status: one series took longer than it may; the job is counted as a crash and the rest goes on after a restart."""
+
+DEATHS_BEFORE_GIVING_UP = 8
 
 
 @dataclass(frozen=True)
@@ -17,80 +24,107 @@ class EngineState:
     """A moment of the engine.
 
     Attributes:
-        phase: "failed" means that it died too often and waits for the reader to start it again.
-        device: "cpu", "cuda", ... as the engine names it, "" until it has said so.
-        model: id of the bundle in use.  queued: jobs that wait or run.
-        per_minute: series scored in the last minute; None before the first.
-        problem: why it died or what it complains of, in words.
+        phase: "elsewhere": another window's engine scores for this folder. "failed": it died too often and waits for the reader.
+        device: "cpu", "cuda:0", ... as the engine names it, with the device's own name; "" until it has said so.
+        model: title of the bundle in use, else its id.  waiting: jobs queued or running.
+        per_minute: studies scored a minute, as the engine says; None before the first.
+        problem: why it died, pauses or what it complains of, in words.
     """
 
     phase: Phase = "off"
     device: str = ""
+    device_name: str = ""
     model: str = ""
-    queued: int = 0
+    waiting: int = 0
     per_minute: float | None = None
     problem: str = ""
-    finished_at: tuple[float, ...] = field(default=(), repr=False)
 
-    def after(self, event: dict[str, Any], now: float) -> EngineState:
-        """The state once `event` has happened at `now` (monotonic seconds). Events of unknown kind change nothing."""
+    def after(self, event: dict[str, Any]) -> EngineState:
+        """The state once `event` has happened. Events of unknown kind change nothing."""
         kind = event.get("event")
-        queued = event.get("queued", self.queued)
-        state = replace(self, queued=int(queued) if isinstance(queued, int | float) else self.queued)
-        if device := event.get("device"):
-            state = replace(state, device=str(device))
-        if model := event.get("model") or event.get("bundle_id") or event.get("bundle"):
-            state = replace(state, model=str(model))
         if kind == "started":
-            return replace(state, phase="idle", problem="")
-        if kind in ("progress", "model"):
-            return replace(state, phase="scoring")
-        if kind in ("done", "failed"):
-            return state._finished(now)
+            return replace(self, phase="idle", problem="")
+        if kind == "device":
+            return replace(self, device=str(event.get("device", "")), device_name=str(event.get("name", "")))
+        if kind == "model":
+            return self._after_model(event)
+        if kind == "progress":
+            return self._after_progress(event)
+        if kind == "paused":
+            return replace(self, phase="paused", problem=str(event.get("error", "")))
         if kind == "idle":
-            return replace(state, phase="idle", queued=int(event.get("queued", 0) or 0))
+            return replace(self, phase="idle", waiting=0, per_minute=None, problem="")
         if kind == "stopped":
-            return replace(state, phase="off")
-        return state
+            return replace(self, phase="off")
+        return self
 
-    def at(self, now: float) -> EngineState:
-        """The state with its rate as of `now`."""
-        recent = tuple(moment for moment in self.finished_at if now - moment <= RATE_SECONDS)
-        if not recent:
-            return replace(self, finished_at=(), per_minute=None)
-        span = max(now - recent[0], 1.0)
-        return replace(
-            self, finished_at=recent, per_minute=(len(recent) - 1) * 60.0 / span if len(recent) > 1 else None
-        )
+    def _after_model(self, event: dict[str, Any]) -> EngineState:
+        name = str(event.get("title") or event.get("id") or "")
+        if event.get("state") == "rejected":
+            return replace(self, problem=str(event.get("error", "")))
+        return replace(self, phase="scoring", model=name, problem="")
 
-    def _finished(self, now: float) -> EngineState:
-        return replace(self, phase="scoring", finished_at=(*self.finished_at[-600:], now)).at(now)
+    def _after_progress(self, event: dict[str, Any]) -> EngineState:
+        waiting = int(event.get("queued") or 0) + int(event.get("running") or 0)
+        rate = event.get("studies_a_minute")
+        per_minute = float(rate) if isinstance(rate, int | float) and rate > 0 else self.per_minute
+        phase: Phase = "scoring" if waiting else self.phase
+        return replace(self, phase=phase, waiting=waiting, per_minute=per_minute, problem="")
+
+    def in_words(self) -> str:
+        """One line for the status bar: phase, device, model, queue, studies a minute."""
+        words = {
+            "off": "Engine off",
+            "starting": "Engine starting…",
+            "idle": "Engine ready",
+            "scoring": "Scoring",
+            "paused": "Engine paused",
+            "restarting": "Engine restarting…",
+            "elsewhere": "Scored by another window",
+            "failed": "Engine stopped",
+        }[self.phase]
+        parts = [words, self.device]
+        if self.phase == "scoring":
+            parts.append(self.model)
+            parts.append(f"{self.waiting:,} waiting" if self.waiting else "")
+            parts.append(f"{self.per_minute:.0f} studies/min" if self.per_minute is not None else "")
+        return "  ·  ".join(part for part in parts if part)
 
 
 @dataclass
 class EventLines:
-    """Turns bytes as a pipe delivers them into events; lines that are not JSON objects are kept as the last words of a dying engine."""
+    """Turns bytes as a pipe delivers them into events. Lines that are not JSON objects are dropped: the log is on the other pipe."""
 
     rest: bytes = b""
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
     def feed(self, chunk: bytes) -> list[dict[str, Any]]:
         """Events of all lines that are complete by now."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
         events = []
         for line in lines:
-            text = line.decode("utf-8", "replace").strip()
-            if not text:
-                continue
             try:
-                event = json.loads(text)
+                event = json.loads(line.decode("utf-8", "replace"))
             except ValueError:
-                event = None
+                continue
             if isinstance(event, dict):
                 events.append(event)
-            else:
-                self.last_words.append(text)
         return events
+
+
+@dataclass
+class LastWords:
+    """The end of a process's log, which says why it died."""
+
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=30))
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the last lines."""
+        self.lines.extend(line.strip() for line in chunk.decode("utf-8", "replace").splitlines() if line.strip())
+
+    @property
+    def last(self) -> str:
+        """The last line, where Python states the error; "" when it said nothing."""
+        return self.lines[-1] if self.lines else ""
 
 
 def restart_delay(deaths: int) -> float:

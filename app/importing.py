@@ -1,0 +1,155 @@
+"""Files into the worklist: finds the studies in what was dropped or opened, stores them and queues them for every model that applies.
+
+All of it off the GUI thread; rows appear as they are found. Never decodes a pixel and never scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.models.shelf import InstalledBundle
+from PySide6.QtCore import QObject, Signal
+
+from app.state.problems import Problem
+from app.tasks import Progress, Task, TaskControl, run_task
+from engine.errors import NormascopeError
+from engine.imaging.series import Series
+from engine.scoring.applicability import why_not
+from engine.store import Store
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of one import: series found and how many of them are new, jobs queued, problems."""
+
+    found: int
+    new: int
+    queued: int
+    problems: int
+
+    def in_words(self) -> str:
+        """One line for the status bar."""
+        images = "1 image series" if self.found == 1 else f"{self.found:,} image series"
+        parts = [f"Opened {images}" if self.found else "No images were found"]
+        if self.found and self.new < self.found:
+            parts.append(f"{self.found - self.new:,} already in the worklist")
+        if self.queued:
+            parts.append(f"{self.queued:,} to score")
+        if self.problems:
+            parts.append("1 problem" if self.problems == 1 else f"{self.problems:,} problems")
+        return "  ·  ".join(parts)
+
+
+class Importer(QObject):
+    """Signals:
+    progress(str): what is being done, in words; "" when nothing is.
+    arrived(): studies were added to the store.
+    problem(Problem): one file that could not be opened.
+    finished(Imported): one import is through.
+    """
+
+    progress = Signal(str)
+    arrived = Signal()
+    problem = Signal(object)
+    finished = Signal(object)
+
+    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._tasks: list[Task[Imported]] = []
+
+    @property
+    def busy(self) -> bool:
+        """True while anything is being opened."""
+        return any(task.running for task in self._tasks)
+
+    def open(self, paths: Sequence[str | Path], bundles: Sequence[InstalledBundle]) -> None:
+        """Open files and folders; what the `bundles` apply to is queued for them."""
+        store, wanted, models = self._store, [str(path) for path in paths], list(bundles)
+        self._tasks = [task for task in self._tasks if task.running]
+        task = run_task(
+            lambda control: import_paths(store, wanted, models, control),
+            self._done,
+            lambda error: self.problem.emit(Problem.of(error)),
+            self._report,
+            on_partial=self._partial,
+            on_finished=self._quiet,
+            owner=self,
+        )
+        self._tasks.append(task)
+
+    def cancel(self) -> None:
+        """Stop opening; what was found stays."""
+        for task in self._tasks:
+            task.cancel()
+        self.progress.emit("")
+
+    def _done(self, imported: Imported) -> None:
+        self.arrived.emit()
+        self.finished.emit(imported)
+
+    def _report(self, progress: Progress) -> None:
+        self.progress.emit(progress.doing)
+
+    def _partial(self, value: object) -> None:
+        if isinstance(value, Problem):
+            self.problem.emit(value)
+        else:
+            self.arrived.emit()
+
+    def _quiet(self) -> None:
+        if not self.busy:
+            self.progress.emit("")
+
+
+def import_paths(
+    store: Store, paths: Sequence[str], bundles: Sequence[InstalledBundle], control: TaskControl
+) -> Imported:
+    """The work of one import (worker thread). Bad files become partial `Problem`s; the rest goes on.
+
+    Raises StorageUnavailable when the store cannot be written: then nothing more can be kept.
+    """
+    from engine.store.studies import batches
+
+    for bundle in bundles:
+        store.register_bundle(bundle)
+    found = new = queued = problems = 0
+
+    def on_error(error: NormascopeError) -> None:
+        nonlocal problems
+        problems += 1
+        control.partial(Problem.of(error))
+
+    control.progress(None, "Looking for images…")
+    for batch in batches(_discover(paths, on_error, control), seconds=0.3):
+        new += store.add_series(batch)
+        queued += queue_for_all(store, batch, bundles)
+        found += len(batch)
+        control.partial(found)
+        control.progress(None, f"Opening: {found:,} series found…")
+    return Imported(found, new, queued, problems)
+
+
+def queue_for_all(store: Store, series: Sequence[Series], bundles: Sequence[InstalledBundle]) -> int:
+    """Queue each series for every bundle that applies; returns how many jobs are new."""
+    queued = 0
+    for bundle in bundles:
+        keys = [one.key for one in series if not why_not(bundle.card, one, named=False)]
+        if keys:
+            queued += store.enqueue(keys, bundle.hash)
+    return queued
+
+
+def _discover(
+    paths: Sequence[str], on_error: Callable[[NormascopeError], None], control: TaskControl
+) -> Iterator[Series]:
+    """Every series below `paths`, until nobody wants them any more."""
+    from engine.imaging import discovery
+
+    for path in paths:
+        for series in discovery.open_study(path, on_error=on_error):
+            if control.cancelled():
+                return
+            yield series
