@@ -244,3 +244,9 @@ def stack_tilt_degrees(geometry: VolumeGeometry) -> float:
     direction = geometry.positions[-1] - geometry.positions[0]
     cosine = float(direction @ geometry.normal) / max(float(np.linalg.norm(direction)), 1e-9)
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def middle_out(count: int) -> list[int]:
+    """0..count-1 from the middle outward: 2, 3, 1, 4, 0 for five."""
+    middle = count // 2
+    return sorted(range(count), key=lambda index: (abs(index - middle), -index))

@@ -19,7 +19,7 @@ from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.series import Series
-from engine.imaging.slice_stack import Plane, stack_planes
+from engine.imaging.slice_stack import Plane, middle_out, stack_planes
 from engine.imaging.sources import source_name
 from engine.imaging.volume import AIR, Volume
 from engine.imaging.voxel_memory import allocate_voxels
@@ -245,9 +245,3 @@ def _outcome(decoding: _Decoding) -> Iterator[str]:
         problems = [problem for _, problem in sorted(decoding.problems, key=lambda entry: entry[0])]
         noun = "slices cannot" if len(problems) > 1 else "slice cannot"
         yield f"{len(problems)} {noun} be read and {'are' if len(problems) > 1 else 'is'} shown as missing: {_names(problems)}."
-
-
-def middle_out(count: int) -> list[int]:
-    """0..count-1 from the middle outward: 2, 3, 1, 4, 0 for five."""
-    middle = count // 2
-    return sorted(range(count), key=lambda index: (abs(index - middle), -index))
