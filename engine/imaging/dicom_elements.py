@@ -45,6 +45,7 @@ class Elements:
     pixel_tag: int = 0
     pixel_offset: int = -1
     pixel_length: int = 0
+    pixel_vr: str = ""
     end: int = 0
 
 
@@ -87,7 +88,7 @@ def walk(
         else:
             raise Unusual(f"unknown value representation {vr!r}")
         if 0x7FE00008 <= tag <= PIXEL_DATA:
-            found.pixel_tag, found.pixel_offset, found.pixel_length = tag, value, length
+            found.pixel_tag, found.pixel_offset, found.pixel_length, found.pixel_vr = tag, value, length, vr.decode()
             return found
         if group > 0x7FE0:
             return found

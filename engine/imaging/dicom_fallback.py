@@ -78,10 +78,11 @@ def _elements_of(dataset: Dataset, body: bytes, stop: int) -> dicom_elements.Ele
     group, element, vr, short = struct.unpack_from(order + "HH2sH", body, stop)
     tag = group << 16 | element
     if 0x7FE00008 <= tag <= dicom_elements.PIXEL_DATA and stop + 12 <= len(body):
-        implicit = dataset.original_encoding[0] is not False
+        implicit = vr not in (b"OB", b"OW", b"OF", b"OD", b"UN")  # some files have implicit data under an explicit transfer syntax
         offset = stop + (8 if implicit else 12)
         (length,) = struct.unpack_from(order + "I", body, offset - 4)
         elements.pixel_tag, elements.pixel_offset, elements.pixel_length = tag, offset, length
+        elements.pixel_vr = "" if implicit else vr.decode("ascii", "replace")
     return elements
 
 

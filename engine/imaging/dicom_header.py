@@ -46,6 +46,7 @@ class ImageHeader:
         pixel_tag: 7FE00010, 7FE00008 (float), 7FE00009 (double), 0 when the instance has no pixels.
         pixel_offset: byte offset of the pixel data's value in the file, or, for deflated files, in `instance_bytes`.
         pixel_length: of that value in bytes, as declared; 0xFFFFFFFF when encapsulated.
+        pixel_vr: OB or OW, "" when the transfer syntax is implicit.
     """
 
     source: str
@@ -103,6 +104,7 @@ class ImageHeader:
     pixel_tag: int = 0
     pixel_offset: int = -1
     pixel_length: int = 0
+    pixel_vr: str = ""
 
     @property
     def has_pixels(self) -> bool:
@@ -200,6 +202,7 @@ def header_of(source: str, transfer_syntax: str, elements: Elements) -> ImageHea
         pixel_tag=elements.pixel_tag,
         pixel_offset=elements.pixel_offset,
         pixel_length=elements.pixel_length,
+        pixel_vr=elements.pixel_vr,
         **header_tags.header_fields(HeaderValues(elements.values, little_endian=elements.little_endian)),
     )
 

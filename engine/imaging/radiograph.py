@@ -17,8 +17,10 @@ class Radiograph:
     Attributes:
         pixels: [rows, columns], modality units (after modality LUT or rescale, PS3.3 C.11.1), int16, uint16, uint8 or float32.
         spacing: (row, column) distance in mm of adjacent pixels, or None when the file does not say.
-        spacing_source: where spacing comes from: "PixelSpacing" (calibrated), "ImagerPixelSpacing" (at the detector), "" when unknown.
+        spacing_source: where spacing comes from: "PixelSpacing" (calibrated, or the exporter's only word), "ImagerPixelSpacing" (at the detector:
+            magnified), "NominalScannedPixelSpacing" (a digitised film), "NIfTI", "" when unknown.
         window: how the file asks to be shown (PS3.3 C.11.2), or a window derived from the pixels.
+        other_windows: further views that the file offers, best first.
         minimum_is_white: True for MONOCHROME1 (PS3.3 C.7.6.3.1.2): the lowest value is shown white.
         valid: [rows, columns] bool, False where the pixels are padding (PS3.3 C.7.5.1.1.2); None when all are valid.
         warnings: what a reader must know, in words (converted from colour, spacing unknown, ...).
@@ -33,6 +35,7 @@ class Radiograph:
     spacing_source: str = ""
     valid: npt.NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = field(default=())
+    other_windows: tuple[Window, ...] = field(default=())
     patient_orientation: tuple[str, str] = ("", "")
 
     def presentation(self) -> npt.NDArray[np.float32]:
