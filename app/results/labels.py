@@ -1,0 +1,65 @@
+"""The few kinds of text in the panel of results, each made in one way. Makes widgets; knows nothing of what they say."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from app import appearance
+
+
+def text(
+    words: str, colour: str = appearance.TEXT, pixels: int = appearance.BODY_PIXELS, *, bold: bool = False
+) -> QLabel:
+    """Wrapped plain text that can be selected with the mouse."""
+    label = QLabel(words)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setFont(appearance.font(pixels, bold=bold))
+    label.setStyleSheet(f"color: {colour};")
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def heading(words: str) -> QLabel:
+    """The heading of a part of the panel."""
+    return text(words, appearance.TEXT_FAINT, appearance.SMALL_PIXELS, bold=True)
+
+
+def rule() -> QFrame:
+    """A thin line between parts."""
+    line = QFrame()
+    line.setFixedHeight(1)
+    line.setStyleSheet(f"background: {appearance.LINE};")
+    return line
+
+
+class Foldout(QWidget):
+    """A heading that shows or hides what is below it."""
+
+    def __init__(self, title: str, body: QWidget, *, is_open: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._body = body
+        self.button = QToolButton()
+        self.button.setText(title)
+        self.button.setCheckable(True)
+        self.button.setChecked(is_open)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setFont(appearance.font(appearance.BODY_PIXELS))
+        self.button.setStyleSheet(
+            f"QToolButton {{ border: 0; padding: 2px 0; background: transparent; color: {appearance.TEXT_QUIET}; }}"
+            f"QToolButton:hover {{ color: {appearance.TEXT}; }}"
+        )
+        self.button.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.button.toggled.connect(self._fold)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.button)
+        column.addWidget(body)
+        self._fold(is_open)
+
+    def _fold(self, shown: bool) -> None:
+        self.button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self._body.setVisible(shown)

@@ -1,0 +1,184 @@
+"""The panel of results at the right: the study, every score of every model beside its cohort, warnings, models that do not apply, the reading.
+
+Shows what it is given. It asks no store and starts no scoring: what the reader wants leaves as signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from app import appearance
+from app.results.labels import Foldout, heading, rule, text
+from app.results.score_block import ScoreBlock, unscored_block
+from app.results.study_header import StudyHeader
+from app.results.verdict_bar import VerdictBar
+from app.state.session import Session
+from engine.imaging.series import Series
+from engine.models.card import Card
+from engine.models.shelf import InstalledBundle
+from engine.scoring.applicability import why_not
+from engine.store.rows import ReadingRow, WorklistRow
+
+
+class ResultsPanel(QWidget):
+    """Signals:
+    verdict(str): the reading.  series_chosen(str): key of a series.
+    score_wanted(str, str): series key and bundle hash: the reader names a model that is not applied by itself.
+    """
+
+    verdict = Signal(str)
+    series_chosen = Signal(str)
+    score_wanted = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("results")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setStyleSheet(f"#results {{ background: {appearance.PANEL}; }}")
+        self.header = StudyHeader()
+        self.header.series_chosen.connect(self.series_chosen)
+        self.readings = VerdictBar()
+        self.readings.verdict.connect(self.verdict)
+        self._image_warnings: list[str] = []
+        self._shown: tuple[object, ...] = ()
+        self._parts = QWidget()
+        self._column = QVBoxLayout(self._parts)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(10)
+        self._scroll = QScrollArea()
+        self._lay_out()
+        self.show_nothing()
+
+    def show_nothing(self) -> None:
+        """No study is open."""
+        self._shown = ()
+        self._scroll.widget().hide()
+        self.readings.show_reading(None, [])
+
+    def show_study(
+        self,
+        row: WorklistRow,
+        session: Session,
+        bundles: Sequence[InstalledBundle],
+        readings: list[ReadingRow],
+    ) -> None:
+        """Everything known of the open study. Costs nothing when nothing changed, so that an open card stays open and the scroll stays."""
+        self.readings.show_reading(row, readings)
+        warnings = tuple(self._image_warnings)
+        hashes = tuple(bundle.hash for bundle in bundles)
+        shown = (row, session.series, session.series_key, session.results, hashes, warnings)
+        if shown == self._shown:
+            return
+        other_study = not self._shown or self._shown[1:3] != shown[1:3]
+        self._shown = shown
+        self.header.show_study(row, session)
+        self._fill(row, session, bundles)
+        self._scroll.widget().show()
+        if other_study:
+            self._scroll.verticalScrollBar().setValue(0)
+
+    def set_image_warnings(self, warnings: list[str]) -> None:
+        """What decoding found out about the image on screen; shown with the next `show_study`."""
+        self._image_warnings = list(warnings)
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(12, 10, 12, 12)
+        column.setSpacing(10)
+        column.addWidget(self.header)
+        column.addWidget(rule())
+        column.addWidget(self._parts)
+        column.addStretch(1)
+        self._scroll.setWidget(content)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        content.setObjectName("content")
+        content.setStyleSheet("#content { background: transparent; }")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self._scroll, 1)
+        outer.addWidget(rule())
+        outer.addWidget(self.readings)
+        self.setMinimumWidth(260)
+
+    def _fill(self, row: WorklistRow, session: Session, bundles: Sequence[InstalledBundle]) -> None:
+        """Build the parts anew for the series on screen."""
+        while item := self._column.takeAt(0):
+            if widget := item.widget():
+                widget.hide()
+                widget.deleteLater()
+        cards: Mapping[str, Card] = {bundle.hash: bundle.card for bundle in bundles}
+        series = session.current_series
+        results = session.results_of(session.series_key)
+        for result in results:
+            card = cards.get(result.bundle_hash)
+            block = ScoreBlock(result, card) if result.scores else unscored_block(result, card)
+            self._column.addWidget(block)
+            self._column.addWidget(rule())
+        if series is not None:
+            self._add_warnings(series, results_warnings={w for result in results for w in result.warnings})
+            asked = {result.bundle_hash for result in results}
+            self._add_not_applied(series, [bundle for bundle in bundles if bundle.hash not in asked], alone=not results)
+        if not bundles and not results:
+            self._column.addWidget(heading("No model is installed"))
+            words = "Studies can be read, but none is scored. Put a model bundle (.safetensors) into the models folder."
+            self._column.addWidget(text(words, appearance.TEXT_QUIET))
+
+    def _add_warnings(self, series: Series, results_warnings: set[str]) -> None:
+        """What a reader must know of the images; what a result already says is not said twice."""
+        words = dict.fromkeys((*series.warnings, *self._image_warnings))
+        left = [word for word in words if word not in results_warnings]
+        if left:
+            self._column.addWidget(heading("About these images"))
+            for word in left:
+                self._column.addWidget(text(f"⚠  {word}", appearance.WARNING))
+
+    def _add_not_applied(self, series: Series, bundles: Sequence[InstalledBundle], *, alone: bool) -> None:
+        """Why the other installed models say nothing of this series, and, where a person may insist, a way to."""
+        if not bundles:
+            return
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(14, 2, 0, 0)
+        column.setSpacing(6)
+        for bundle in bundles:
+            column.addWidget(self._not_applied(series, bundle))
+        one = len(bundles) == 1
+        title = f"{len(bundles)} model{'' if one else 's'} not applied"
+        if alone:
+            self._column.addWidget(text("Not scored", appearance.TEXT, appearance.TITLE_PIXELS, bold=True))
+            title = f"Why: {title}"
+        self._column.addWidget(Foldout(title, body, is_open=alone))
+
+    def _not_applied(self, series: Series, bundle: InstalledBundle) -> QWidget:
+        reason = why_not(bundle.card, series, named=False)
+        entry = QWidget()
+        column = QVBoxLayout(entry)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        column.addWidget(text(bundle.card.title))
+        column.addWidget(text(_sentence(reason or "waiting to be queued"), appearance.TEXT_QUIET))
+        if not why_not(bundle.card, series, named=True):
+            button = QPushButton("Score with it")
+            button.setToolTip(
+                "You name the model: it scores this series although the file does not say that it applies"
+            )
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+            button.clicked.connect(lambda: self.score_wanted.emit(series.key, bundle.hash))
+            line = QHBoxLayout()
+            line.addWidget(button)
+            line.addStretch(1)
+            column.addLayout(line)
+        return entry
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

@@ -1,0 +1,97 @@
+"""Who and what is on screen: patient, study, and the series to choose from when there are several. Shows; opens nothing itself."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from app import appearance
+from app.results.labels import heading, text
+from app.results.wording import ordinal, person_name, shown_percentile
+from app.state.session import Session
+from engine.imaging.series import Series
+from engine.store.rows import ResultRow, WorklistRow
+
+MOST_SERIES_SHOWN = 6
+
+
+class StudyHeader(QWidget):
+    """Signals:
+    series_chosen(str): key of the series that the reader wants.
+    """
+
+    series_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = text("", pixels=appearance.TITLE_PIXELS, bold=True)
+        self.person = text("", appearance.TEXT_QUIET)
+        self.study = text("", appearance.TEXT_QUIET)
+        self.series_heading = heading("")
+        self.series = QListWidget()
+        self.series.setToolTip("Series of this study: , and . go through them")
+        self.series.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.series.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.series.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.series.setStyleSheet(
+            f"QListWidget {{ background: {appearance.WINDOW}; border: 1px solid {appearance.LINE};"
+            f" border-radius: {appearance.RADIUS}px; outline: 0; }}"
+            f"QListWidget::item {{ padding: 2px 6px; }}"
+            f"QListWidget::item:selected {{ background: {appearance.SELECTION}; color: {appearance.TEXT}; }}"
+        )
+        self.series.itemClicked.connect(self._choose)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        for widget in (self.name, self.person, self.study):
+            column.addWidget(widget)
+        column.addSpacing(4)
+        column.addWidget(self.series_heading)
+        column.addWidget(self.series)
+
+    def show_study(self, row: WorklistRow, session: Session) -> None:
+        """Everything that is said of the study and its series."""
+        self.name.setText(person_name(row.patient_name) or row.patient_id or "Unnamed")
+        person = [row.patient_id, row.sex, _age(row.age), "Synthetic phantom" if row.synthetic else ""]
+        self.person.setText("  ·  ".join(part for part in person if part))
+        self.person.setVisible(bool(self.person.text()))
+        study = [row.study_date, row.modality, row.body_part.capitalize(), row.view, row.description]
+        self.study.setText("  ·  ".join(part for part in study if part))
+        self.study.setVisible(bool(self.study.text()))
+        several = len(session.series) > 1
+        self.series_heading.setVisible(several)
+        self.series.setVisible(several)
+        if several:
+            self._list(session)
+
+    def _list(self, session: Session) -> None:
+        self.series_heading.setText(f"{len(session.series)} series   ,  .")
+        self.series.clear()
+        for one in session.series:
+            item = QListWidgetItem(series_line(one, session.results_of(one.key)))
+            item.setData(Qt.ItemDataRole.UserRole, one.key)
+            item.setToolTip(one.path)
+            self.series.addItem(item)
+            if one.key == session.series_key:
+                self.series.setCurrentItem(item)
+        row_height = max(self.series.sizeHintForRow(0), 18)
+        self.series.setFixedHeight(row_height * min(len(session.series), MOST_SERIES_SHOWN) + 4)
+
+    def _choose(self, item: QListWidgetItem) -> None:
+        self.series_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def series_line(series: Series, results: list[ResultRow]) -> str:
+    """One series in one line: description, view, images, percentile."""
+    name = series.description or series.body_part.capitalize() or series.path.rsplit("/", 1)[-1]
+    count = f"{series.frames} slices" if series.kind == "volume" else ""
+    highest = max((row.percentile for row in results if row.percentile is not None), default=None)
+    score = "" if highest is None else f"{ordinal(shown_percentile(highest))} percentile"
+    return "  ·  ".join(part for part in (name, series.view, series.laterality, count, score) if part)
+
+
+def _age(dicom_age: str) -> str:
+    """An Age String as read: 045Y becomes "45 years"."""
+    units = {"Y": "years", "M": "months", "W": "weeks", "D": "days"}
+    number, unit = dicom_age[:-1], dicom_age[-1:].upper()
+    return f"{int(number)} {units[unit]}" if number.isdigit() and unit in units else dicom_age
