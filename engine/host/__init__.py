@@ -11,7 +11,7 @@ It talks through the store (jobs in, results out) and through its pipes. It neve
 | `model` | `id`, `hash`, `title`, `state` ("loading", "ready", "rejected"), `error` | a model is loaded, or cannot be |
 | `progress` | `queued`, `running`, `done`, `failed`, `not_scored` (jobs), `studies_a_minute` | at most once a second while working, and on idle |
 | `done` | `study_uid`, `series_key`, `bundle_id`, `bundle_hash`, `percentile`, `flagged` | a result is in the store |
-| `failed` | as `done`, and `state` ("queued": will be tried again, "failed", "not scored"), `error`, `kind` | a series was not scored; `error` is in words, with the cure |
+| `failed` | as `done`, and `state` ("queued": once more, "failed", "not scored"), `error`, `kind` | a series was not scored: why, in words |
 | `paused` | `error`, `seconds` | the store cannot be written to (disk full, ...): nothing is lost, tried again after `seconds` |
 | `idle` | | nothing is left that could be claimed; once each time the queue runs empty |
 | `stopped` | `reason`, `status` | the last line, if the process could still write one |
