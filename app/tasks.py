@@ -120,7 +120,9 @@ class _Desk(QObject):
             if alive and not control.cancelled():
                 _call(callbacks, what, value)
             elif what == "error":
-                log.info("a cancelled task ended with an error", exc_info=value if isinstance(value, Exception) else None)
+                log.info(
+                    "a cancelled task ended with an error", exc_info=value if isinstance(value, Exception) else None
+                )
         finally:
             if what in ("result", "error") and alive and callbacks.on_finished is not None:
                 callbacks.on_finished()

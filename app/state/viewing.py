@@ -62,9 +62,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Overlay:
-    """How the heatmap is drawn. `threshold` is in cohort units; below it nothing is drawn."""
+    """How the heatmap is drawn. `threshold` is in cohort units; below it nothing is drawn. Off at first: the original is what is on screen
+    until the reader switches a layer on."""
 
-    on: bool = True
+    on: bool = False
     opacity: float = 0.6
     threshold: float = 1.0
     colour_map: str = "inferno"
@@ -101,25 +102,23 @@ class View:
         return self.at_slice(self.slice_index + slices)
 
     def windowed(self, window: Window) -> View:
-        """Another window; its width held above zero."""
-        if window.lut is None and window.width < SMALLEST_WIDTH and window.function == "LINEAR":
-            window = replace(window, width=SMALLEST_WIDTH)
+        """Another window."""
         return replace(self, window=window)
 
-    def dragged_window(self, right: float, down: float, span: float) -> View:
-        """The window after a drag by (right, down) pixels: right widens it, up brightens the picture.
+    def dragged_window(self, wider: float, brighter: float, span: float) -> View:
+        """The window after a drag by screen pixels: `wider` lowers contrast, `brighter` moves the centre down.
 
-        `span` is the range of values in the image: a drag across 400 pixels changes the window by about its width or a
-        quarter of the span, whichever is less, so that a narrow window is set finely and a wide one quickly.
+        `span` is the range of values in the image: 200 pixels change the window by its width or a quarter of the span, whichever
+        is less, so that a narrow window is set finely and a wide one quickly. A look-up table gives way to the range it covered.
         """
         old = self.window
-        smallest = max(span * 1e-4, 1e-6) if old.function != "LINEAR" else SMALLEST_WIDTH
-        step = max(min(old.width, span / 4), smallest) / 400
-        if self.inverted:
-            down = -down
-        width = max(old.width + right * step * 2, smallest)
-        function = "LINEAR_EXACT" if old.function == "LINEAR_EXACT" else "LINEAR"
-        return replace(self, window=Window(old.center + down * step * 2, width, function))
+        if old.lut is not None:
+            first, outputs = old.lut
+            old = Window(first + len(outputs) / 2, float(len(outputs)))
+        narrowest = SMALLEST_WIDTH if old.function == "LINEAR" else max(span * 1e-4, 1e-6)
+        step = max(min(old.width, span / 4), narrowest) / 200
+        center, width = old.center - brighter * step, max(old.width + wider * step, narrowest)
+        return replace(self, window=Window(center, width, old.function))
 
     def zoomed_to(self, zoom: float | None, centre: tuple[float, float] | None) -> View:
         """Another zoom about another centre, held within reason."""

@@ -1,14 +1,48 @@
-"""The viewer that a window embeds: opens a series, draws it and its result, and offers its actions."""
+"""The viewer that a window embeds: opens a series, draws it and its result, and offers its actions.
+
+It owns the view and the scene; panes, slice bar and controls only draw them and send wishes. All decoding and map making runs in tasks
+that answer for one series key; an answer for any other series than the one on screen is dropped.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QImage
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.state.viewing import Layout, Overlay, Tool, Turn, View
+from app.tasks import Task, run_task
+from app.viewer import colour_maps
+from app.viewer.commands import PRESET, make_actions
+from app.viewer.loading import OpenSeries, PictureResponse, PrepareResult, as_normascope_error
+from app.viewer.overlay_controls import OverlayControls
+from app.viewer.pane import Pane
+from app.viewer.picture import Picture
+from app.viewer.placement import panned, place, zoomed_about
+from app.viewer.result_layers import ResultLayers
+from app.viewer.scene import Notice, Role, Scene
+from app.viewer.slice_bar import SliceBar
+from app.viewer.window_presets import window_presets
+from engine.errors import NormascopeError
 from engine.imaging.series import Series
+
+PAGE = 10
+ZOOM_PER_PIXEL = 1.01
+BEFORE_PREFETCH = 10
+
+
+@dataclass(frozen=True, eq=False)
+class _GivenResult:
+    """A result as it was handed over, kept until the picture it belongs to has a shape."""
+
+    heatmap: npt.NDArray[np.generic] | None
+    reconstruction: npt.NDArray[np.generic] | None
+    label: str
 
 
 class Viewer(QWidget):
@@ -16,24 +50,97 @@ class Viewer(QWidget):
 
     Signals:
         loading(float): how much of the series is decoded, 0..1.
-        failed(object): the NormascopeError that the canvas also shows in words.
+        failed(object): the NormascopeError that is also shown in words.
         warningsChanged(list): what a reader must know about the image, list[str].
         shown(): the first pixel of a series is on screen.
+        viewChanged(object): the new `View`.
     """
 
     loading = Signal(float)
     failed = Signal(object)
-    warningsChanged = Signal(list)
+    warningsChanged = Signal(list)  # noqa: N815  Qt names signals so
     shown = Signal()
+    viewChanged = Signal(object)  # noqa: N815
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene = Scene()
+        self._series: Series | None = None
+        self._opening: Task[PictureResponse] | None = None
+        self._given: _GivenResult | None = None
+        self._preparing: Task[ResultLayers] | None = None
+        self._result_fault = ""
+        self._shown_key = ""
+        self._actions = make_actions(self, self._run)
+        self._panes = {role: Pane(self._scene, role) for role in Role}
+        self._slice_bar = SliceBar(self._scene)
+        self._controls = OverlayControls(self._actions["overlay"])
+        self._canvas = QWidget()
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._canvas.setObjectName("canvas")
+        panes = QHBoxLayout(self._canvas)
+        panes.setContentsMargins(0, 0, 0, 0)
+        panes.setSpacing(1)
+        for pane in self._panes.values():
+            pane.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+            pane.setFocusProxy(self)
+            panes.addWidget(pane, 1)
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self._canvas, 1)
+        middle.addWidget(self._slice_bar)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(middle, 1)
+        whole.addWidget(self._controls)
+
+    def _connect(self) -> None:
+        for pane in self._panes.values():
+            pane.scrolled.connect(lambda slices: self._change(self.view.scrolled(slices)))
+            pane.dragged.connect(self._drag)
+            pane.zoomed.connect(self._zoom)
+            pane.fitted.connect(lambda: self._change(self.view.zoomed_to(None, None)))
+            pane.pointed.connect(self._point)
+        self._panes[Role.ORIGINAL].painted.connect(self._painted)
+        self._slice_bar.wanted.connect(lambda index: self._change(self.view.at_slice(index)))
+        self._controls.changed.connect(self.set_overlay)
+
+    # What the window calls
+
+    @property
+    def view(self) -> View:
+        """What is shown and how."""
+        return self._scene.view
+
+    @property
+    def series(self) -> Series | None:
+        """The series on screen or being opened."""
+        return self._series
 
     def show_series(self, series: Series) -> None:
         """Open a series off the GUI thread; whatever was on screen, its result included, goes at once."""
+        what = series.description or series.body_part.capitalize() or series.path.rsplit("/", 1)[-1]
+        self._leave(Notice(f"Opening {what}", fraction=0.0 if series.kind == "volume" else None))
         self._series = series
+        self._opening = run_task(
+            OpenSeries(series),
+            self._opened,
+            lambda error: self._open_failed(series, error),
+            on_partial=self._slice_arrived,
+            owner=self,
+            priority=BEFORE_PREFETCH,
+        )
 
     def set_result(
         self,
         series_key: str,
-        heatmap: npt.NDArray[np.float16] | None,
+        heatmap: npt.NDArray[np.generic] | None,
         reconstruction: npt.NDArray[np.generic] | None,
         reconstruction_label: str = "",
     ) -> None:
@@ -47,15 +154,285 @@ class Viewer(QWidget):
             reconstruction: the same shape, [0, 1], 1 = white.
             reconstruction_label: which model made it, for the pane's heading.
         """
+        if self._series is None or series_key != self._series.key:
+            return
+        self._forget_result()
+        if heatmap is not None or reconstruction is not None:
+            self._given = _GivenResult(heatmap, reconstruction, reconstruction_label)
+            self._prepare_result()
+        self._refresh()
 
     def clear(self) -> None:
         """Show nothing."""
+        self._leave(Scene().notice)
 
-    def actions(self) -> list[QAction]:  # type: ignore[override]
+    def show_notice(self, heading: str, detail: str = "", cure: str = "") -> None:
+        """Show words in place of an image, as when a study has no image to show."""
+        self._leave(Notice(heading, detail, cure))
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """Change how the heatmap is drawn."""
+        self._change(replace(self.view, overlay=overlay))
+
+    def set_layout(self, layout: Layout) -> None:
+        """The original alone, or beside the reconstruction and the error map."""
+        self._change(replace(self.view, layout=layout))
+
+    def actions(self) -> list[QAction]:
         """Every command with icon, text, shortcut and tool tip; `action.property("group")` names its menu:
-        "tool", "window", "image", "overlay", "layout", "slice"."""
-        return []
+        "tool", "window", "image", "overlay", "layout", "slice". `action.objectName()` is the command's name."""
+        return list(self._actions.values())
+
+    def action(self, name: str) -> QAction:
+        """One command by its name in `commands.COMMANDS`."""
+        return self._actions[name]
 
     def grab_image(self) -> QImage:
         """What the canvas shows now, annotations included."""
-        return self.grab().toImage()
+        return self._canvas.grab().toImage()
+
+    # Opening
+
+    def _leave(self, notice: Notice) -> None:
+        """Drop the series on screen and all that is under way for it."""
+        if self._opening is not None:
+            self._opening.cancel()
+        self._forget_result()
+        self._opening, self._series, self._shown_key = None, None, ""
+        self._scene.picture, self._scene.cursor, self._scene.notice = None, None, notice
+        self._scene.view = self.view.opened("", 0, 0, View().window)
+        self.warningsChanged.emit([])
+        self._refresh()
+
+    def _slice_arrived(self, response: PictureResponse) -> None:
+        if self._series is None or response.series_key != self._series.key or response.slice_index is None:
+            return
+        if self._scene.picture is None:
+            self._adopt(response.picture, response.slice_index)
+        self.loading.emit(float(response.picture.loaded.mean()))
+        self._slice_bar.update()
+        if response.slice_index == self.view.slice_index:
+            self._update_panes()
+
+    def _opened(self, response: PictureResponse) -> None:
+        if self._series is None or response.series_key != self._series.key:
+            return
+        if self._scene.picture is None:
+            self._adopt(response.picture, response.picture.slice_count // 2)
+        self._scene.picture = response.picture
+        self.loading.emit(1.0)
+        self._tell_warnings()
+        self._refresh()
+
+    def _adopt(self, picture: Picture, slice_index: int) -> None:
+        """The first pixels of a series: start its view."""
+        self._scene.picture = picture
+        self._scene.view = self.view.opened(picture.series.key, picture.slice_count, slice_index, picture.window)
+        self._prepare_result()
+        self._tell_warnings()
+        self._refresh()
+
+    def _open_failed(self, series: Series, error: Exception) -> None:
+        if self._series is None or series.key != self._series.key:
+            return
+        fault = as_normascope_error(error, series)
+        self._leave(Notice("This image cannot be shown", _sentence(fault), fault.cure, is_error=True))
+        self.failed.emit(fault)
+
+    def _painted(self, series_key: str) -> None:
+        if self._series is not None and series_key == self._series.key and self._shown_key != series_key:
+            self._shown_key = series_key
+            self.shown.emit()
+
+    # The result
+
+    def _forget_result(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._given, self._preparing, self._scene.result, self._result_fault = None, None, None, ""
+
+    def _prepare_result(self) -> None:
+        """Once both the picture and the result are there; the slice on screen first."""
+        picture, given = self._scene.picture, self._given
+        if picture is None or given is None:
+            return
+        request = PrepareResult(
+            picture.series.key, picture.shape, self.view.slice_index, given.heatmap, given.reconstruction, given.label
+        )
+        key = picture.series.key
+        self._preparing = run_task(
+            request,
+            lambda layers: self._result_arrived(layers, None),
+            lambda error: self._result_failed(key, error),
+            on_partial=lambda part: self._result_arrived(*part),
+            owner=self,
+        )
+
+    def _result_arrived(self, layers: ResultLayers, slice_index: int | None) -> None:
+        if self._series is None or layers.series_key != self._series.key:
+            return
+        first = self._scene.result is not layers
+        self._scene.result = layers
+        if slice_index == self.view.slice_index:
+            self._update_panes()
+        if first or slice_index is None:
+            self._refresh()
+        self._slice_bar.update()
+
+    def _result_failed(self, series_key: str, error: Exception) -> None:
+        if self._series is None or series_key != self._series.key:
+            return
+        fault = as_normascope_error(error, self._series)
+        self._scene.result, self._result_fault = None, str(fault)
+        self._tell_warnings()
+        self._refresh()
+        self.failed.emit(fault)
+
+    def _tell_warnings(self) -> None:
+        picture = self._scene.picture
+        if picture is None:
+            return
+        said = (*picture.series.warnings, *picture.warnings, *filter(None, (self._result_fault,)))
+        self.warningsChanged.emit(list(dict.fromkeys(said)))
+
+    # The view
+
+    def _change(self, view: View) -> None:
+        """Show another view of the same series."""
+        old = self.view
+        if view == old:
+            return
+        self._scene.view = view
+        if (view.overlay, view.layout, view.tool, view.inverted) != (old.overlay, old.layout, old.tool, old.inverted):
+            self._refresh()
+        else:
+            self._update_panes()
+        self._slice_bar.update()
+        self.viewChanged.emit(view)
+
+    def _update_panes(self) -> None:
+        for pane in self._panes.values():
+            pane.update()
+
+    def _refresh(self) -> None:
+        """Bring panes, controls and actions in line with the scene."""
+        scene, view = self._scene, self.view
+        compare = view.layout is Layout.COMPARE and scene.picture is not None
+        for role, pane in self._panes.items():
+            pane.setVisible(role is Role.ORIGINAL or compare)
+        self._slice_bar.setVisible(scene.picture is not None and scene.picture.slice_count > 1)
+        self._controls.show_overlay(view.overlay, available=scene.has_heatmap(), state=self._overlay_state())
+        self._enable_actions()
+        self._update_panes()
+        self._slice_bar.update()
+
+    def _enable_actions(self) -> None:
+        picture, view = self._scene.picture, self.view
+        is_ct = picture is not None and picture.unit == "HU"
+        for name, action in self._actions.items():
+            group = action.property("group")
+            enabled = group == "tool" or picture is not None
+            if name.startswith(PRESET):
+                enabled = is_ct
+            elif group == "slice":
+                enabled = picture is not None and picture.slice_count > 1
+            elif group == "overlay":
+                enabled = self._scene.has_heatmap()
+            action.setEnabled(enabled)
+        self._actions["overlay"].setChecked(view.overlay.on)
+        self._actions["compare"].setChecked(view.layout is Layout.COMPARE)
+        self._actions["invert"].setChecked(view.inverted)
+        self._actions[f"tool-{view.tool}"].setChecked(True)
+
+    def _overlay_state(self) -> str:
+        if self._scene.picture is None:
+            return ""
+        if self._result_fault:
+            return self._result_fault
+        if self._scene.has_heatmap():
+            return colour_maps.COHORT_UNIT
+        return "Heatmap is loading" if self._given is not None else "No heatmap for this series"
+
+    # What the reader does
+
+    def _image_pane(self) -> tuple[float, float]:
+        area: QRectF = self._panes[Role.ORIGINAL].image_area()
+        return area.width(), area.height()
+
+    def _drag(self, tool: Tool, right: float, down: float, x: float, y: float) -> None:
+        picture = self._scene.picture
+        if picture is None:
+            return
+        if tool is Tool.PAN:
+            self._change(panned(self.view, picture.size, self._image_pane(), right, down))
+        elif tool is Tool.ZOOM:
+            self._zoom(ZOOM_PER_PIXEL**-down, x, y)
+        else:
+            upward = down if picture.turned_over != self.view.inverted else -down
+            self._change(self.view.dragged_window(right, upward, picture.span))
+
+    def _zoom(self, factor: float, x: float, y: float) -> None:
+        if self._scene.picture is not None:
+            self._change(zoomed_about(self.view, self._scene.picture.size, self._image_pane(), (x, y), factor))
+
+    def _point(self, at: tuple[float, float] | None) -> None:
+        self._scene.cursor = at
+        for role, pane in self._panes.items():
+            if role is Role.ORIGINAL and self.view.layout is Layout.ORIGINAL:
+                pane.update(pane.readout_area())
+            elif pane.isVisible():
+                pane.update()
+
+    def _run(self, name: str) -> None:
+        """Carry out a command."""
+        view, picture = self.view, self._scene.picture
+        if name.startswith("tool-"):
+            self._change(replace(view, tool=Tool(name.removeprefix("tool-"))))
+        elif picture is None:
+            self._enable_actions()
+        elif name.startswith(PRESET):
+            key = name.removeprefix(PRESET)
+            self._change(view.windowed(next(preset.window for preset in window_presets() if preset.key == key)))
+        else:
+            self._change(self._after(name, view, picture))
+        self._enable_actions()
+
+    def _after(self, name: str, view: View, picture: Picture) -> View:
+        """The view after a command that needs a picture."""
+        overlay, turn = view.overlay, view.turn
+        other = Layout.ORIGINAL if view.layout is Layout.COMPARE else Layout.COMPARE
+        last = picture.slice_count - 1
+        pane = self._image_pane()
+        steps: dict[str, Any] = {
+            "window-reset": lambda: view.windowed(picture.window),
+            "invert": lambda: replace(view, inverted=not view.inverted),
+            "rotate": lambda: replace(view, turn=turn.rotated()),
+            "flip-horizontally": lambda: replace(view, turn=turn.flipped_horizontally()),
+            "flip-vertically": lambda: replace(view, turn=turn.flipped_vertically()),
+            "fit": lambda: view.zoomed_to(None, None),
+            "one-to-one": lambda: zoomed_about(
+                view, picture.size, pane, (pane[0] / 2, pane[1] / 2), 1 / place(view, picture.size, *pane).zoom
+            ),
+            "reset": lambda: replace(view, window=picture.window, inverted=False, turn=Turn(), zoom=None, centre=None),
+            "overlay": lambda: view.with_overlay(on=not overlay.on),
+            "opacity-down": lambda: view.with_overlay(opacity=max(round(overlay.opacity - 0.1, 2), 0.0)),
+            "opacity-up": lambda: view.with_overlay(opacity=min(round(overlay.opacity + 0.1, 2), 1.0)),
+            "threshold-down": lambda: view.with_overlay(threshold=max(round(overlay.threshold - 0.25, 2), 0.0)),
+            "threshold-up": lambda: view.with_overlay(
+                threshold=min(round(overlay.threshold + 0.25, 2), colour_maps.SCALE_TOP)
+            ),
+            "compare": lambda: replace(view, layout=other),
+            "slice-previous": lambda: view.scrolled(-1),
+            "slice-next": lambda: view.scrolled(1),
+            "slice-back": lambda: view.scrolled(-PAGE),
+            "slice-on": lambda: view.scrolled(PAGE),
+            "slice-first": lambda: view.at_slice(0),
+            "slice-last": lambda: view.at_slice(last),
+        }
+        return steps[name]()  # type: ignore[no-any-return]
+
+
+def _sentence(error: NormascopeError) -> str:
+    """What went wrong and where, without the cure, which has its own line."""
+    what = error.what[:1].upper() + error.what[1:].rstrip(".") + "."
+    return f"{what}\n{error.where}" if error.where else what

@@ -1,0 +1,65 @@
+"""Draws a notice in place of the image: nothing open, loading, or an error in words with its cure."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
+
+from app import appearance
+from app.viewer.annotations import colour, font, metrics
+from app.viewer.scene import Notice
+
+WIDEST = 520.0
+_WRAP = int(
+    Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+)
+
+
+def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
+    """Centred: a sign for errors, the heading, what it is about, the cure, and a bar when progress is known."""
+    width = min(WIDEST, area.width() - 40)
+    parts = [
+        (notice.heading, appearance.TITLE_PIXELS + 2, True, appearance.ERROR if notice.is_error else appearance.TEXT),
+        (notice.detail, appearance.BODY_PIXELS + 1, False, appearance.TEXT_QUIET),
+        (notice.cure, appearance.BODY_PIXELS + 1, False, appearance.TEXT),
+    ]
+    parts = [part for part in parts if part[0]]
+    room = QRectF(0, 0, width, 10_000)
+    heights = [metrics(size, bold).boundingRect(room, _WRAP, words).height() for words, size, bold, _ in parts]
+    total = (
+        sum(heights)
+        + 10 * (len(parts) - 1)
+        + (44 if notice.is_error else 0)
+        + (22 if notice.fraction is not None else 0)
+    )
+    y = area.center().y() - total / 2
+    left = area.center().x() - width / 2
+    if notice.is_error:
+        _sign(painter, QPointF(area.center().x(), y + 14))
+        y += 44
+    for (words, size, bold, code), height in zip(parts, heights, strict=True):
+        painter.setFont(font(size, bold))
+        painter.setPen(colour(code))
+        painter.drawText(QRectF(left, y, width, height), _WRAP, words)
+        y += height + 10
+    if notice.fraction is not None:
+        _bar(painter, QRectF(area.center().x() - 110, y + 6, 220, 4), notice.fraction)
+
+
+def _sign(painter: QPainter, centre: QPointF) -> None:
+    """An exclamation mark in a circle, so that an error is not told by colour alone."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(colour(appearance.ERROR), 2))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(centre, 13, 13)
+    painter.drawLine(centre + QPointF(0, -6), centre + QPointF(0, 1.5))
+    painter.drawPoint(centre + QPointF(0, 6))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def _bar(painter: QPainter, box: QRectF, fraction: float) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour(appearance.RAISED))
+    painter.drawRoundedRect(box, 2, 2)
+    painter.setBrush(colour(appearance.WORKING))
+    painter.drawRoundedRect(QRectF(box.left(), box.top(), max(box.width() * fraction, 4), box.height()), 2, 2)

@@ -1,0 +1,110 @@
+"""The strip under the image: heatmap on or off, opacity, threshold and colours. Shows the view it is given and asks for changes."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
+
+from app import appearance
+from app.state.viewing import Overlay
+from app.viewer import colour_maps
+from app.viewer.composition import level_colours
+
+THRESHOLD_STEPS = 20
+"""Slider steps in one cohort unit."""
+
+
+class OverlayControls(QWidget):
+    """Emits changed(Overlay) with what the reader wants."""
+
+    changed = Signal(object)
+
+    def __init__(self, toggle: QAction, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._overlay = Overlay()
+        self.setObjectName("overlay-controls")
+        button = QToolButton()
+        button.setDefaultAction(toggle)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._opacity, self._opacity_value = _slider("Opacity of the heatmap  ([ and ])", 100), _value("100 %")
+        self._threshold, self._threshold_value = (
+            _slider("", int(colour_maps.SCALE_TOP * THRESHOLD_STEPS)),
+            _value("0.00"),
+        )
+        self._threshold.setToolTip(
+            f"Hide the heatmap below this many cohort units  (Shift+[ and Shift+])\n{colour_maps.COHORT_UNIT}"
+        )
+        self._colours = QComboBox()
+        self._colours.setToolTip("Colours of the heatmap")
+        self._colours.setIconSize(QSize(48, 10))
+        self._colours.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        for name, colour_map in colour_maps.COLOUR_MAPS.items():
+            self._colours.addItem(_swatch(name), colour_map.title, name)
+        self._state = QLabel()
+        self._state.setStyleSheet(f"color: {appearance.TEXT_FAINT}")
+        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._adjusters = self._lay_out(button)
+        self._opacity.valueChanged.connect(lambda value: self._ask(opacity=value / 100))
+        self._threshold.valueChanged.connect(lambda value: self._ask(threshold=value / THRESHOLD_STEPS))
+        self._colours.currentIndexChanged.connect(lambda index: self._ask(colour_map=self._colours.itemData(index)))
+
+    def _lay_out(self, button: QToolButton) -> list[QWidget]:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(appearance.GAP, 3, appearance.GAP, 3)
+        row.setSpacing(appearance.GAP)
+        row.addWidget(button)
+        adjusters: list[QWidget] = []
+        for words, slider, value in (
+            ("Opacity", self._opacity, self._opacity_value),
+            ("Threshold", self._threshold, self._threshold_value),
+        ):
+            label = QLabel(words)
+            row.addSpacing(appearance.GAP)
+            for widget in (label, slider, value):
+                row.addWidget(widget)
+                adjusters.append(widget)
+        row.addSpacing(appearance.GAP)
+        row.addWidget(self._colours)
+        row.addWidget(self._state, 1)
+        return [*adjusters, self._colours]
+
+    def show_overlay(self, overlay: Overlay, *, available: bool, state: str) -> None:
+        """Show `overlay`; `available` False greys all out and `state` says why."""
+        self._overlay = overlay
+        blockers = [QSignalBlocker(widget) for widget in (self._opacity, self._threshold, self._colours)]
+        self._opacity.setValue(round(overlay.opacity * 100))
+        self._threshold.setValue(round(overlay.threshold * THRESHOLD_STEPS))
+        self._colours.setCurrentIndex(self._colours.findData(overlay.colour_map))
+        del blockers
+        self._opacity_value.setText(f"{overlay.opacity * 100:.0f} %")
+        self._threshold_value.setText(f"{overlay.threshold:.2f}")
+        for widget in self._adjusters:
+            widget.setEnabled(available)
+        self._state.setText(state)
+        self._state.setToolTip(state)
+
+    def _ask(self, **changes: float | str) -> None:
+        values = {name: getattr(self._overlay, name) for name in ("on", "opacity", "threshold", "colour_map")}
+        self.changed.emit(Overlay(**{**values, **changes}))
+
+
+def _slider(tip: str, steps: int) -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, steps)
+    slider.setFixedWidth(110)
+    slider.setToolTip(tip)
+    return slider
+
+
+def _value(widest: str) -> QLabel:
+    """A label that does not move its neighbours when the number changes."""
+    label = QLabel(widest)
+    label.setFixedWidth(label.sizeHint().width() + 6)
+    return label
+
+
+def _swatch(name: str) -> QIcon:
+    colours = level_colours(colour_maps.colours(name), colour_maps.map_opacities())
+    strip = QImage(colours.data, len(colours), 1, len(colours) * 4, QImage.Format.Format_RGB32)
+    return QIcon(QPixmap.fromImage(strip.scaled(48, 10)))
