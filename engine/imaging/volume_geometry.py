@@ -19,7 +19,7 @@ from engine.imaging.volume import AIR, Volume, VolumeGeometry
 
 _SAME_MM = 1e-3
 _COARSER = 1.25
-"""A grid at least this much coarser than the pixels is smoothed first, so that nothing aliases."""
+"""A grid at least this much coarser than the pixels is averaged, so that nothing aliases."""
 _MOST_VOXELS = 1 << 31
 
 Weights = npt.NDArray[np.float64]
@@ -42,6 +42,13 @@ class _Plane:
         image.SetOrigin(self.origin)
         image.SetSpacing((self.spacing[1], self.spacing[0]))
         return image
+
+    def along(self, other: _Plane, axis: int) -> _Plane:
+        """This grid with one array axis (0 rows, 1 columns) taken from the other."""
+        rows, columns = (other if axis == 0 else self), (other if axis == 1 else self)
+        return _Plane(
+            (columns.origin[0], rows.origin[1]), (rows.spacing[0], columns.spacing[1]), (rows.size[0], columns.size[1])
+        )
 
     def is_on(self, other: _Plane) -> bool:
         """True when the two grids have the same points."""
@@ -93,14 +100,11 @@ class Straight:
         """
         if array.shape != self.volume.voxels.shape:
             raise ValueError(f"the map has shape {array.shape}, the grid {self.volume.voxels.shape}")
-        grid, slices = _plane_of(self.volume.geometry, 0, array.shape[1:]), len(self.acquired.positions)
         weights = _linear(self.volume.geometry.slice_positions, self.acquired.slice_positions)
-        result = np.empty((slices, *self.acquired_size), np.float32)
-        for index in range(slices):
-            used = np.flatnonzero(weights[index])
-            blended = np.tensordot(weights[index, used].astype(np.float32), array[used].astype(np.float32), 1)
-            target = _plane_of(self.acquired, index, self.acquired_size)
-            result[index] = _resampled(np.ascontiguousarray(blended), grid, target, outside=0.0)
+        result = np.empty((len(weights), *self.acquired_size), np.float32)
+        planes = _Planes(array, self.volume.geometry, outside=0.0)
+        for index, row in enumerate(weights):
+            result[index] = planes.blended(row, _plane_of(self.acquired, index, self.acquired_size))
         return result
 
 
@@ -213,45 +217,70 @@ def _cells(starts: npt.NDArray[np.float64], extent: float, pixel: float, wanted:
 
 
 def _on_grid(volume: Volume, grid: _Plane, depths: npt.NDArray[np.float64], between: float) -> npt.NDArray[np.int16]:
-    """[planes, rows', columns'] int16. Acquired slices are resampled in the plane once each, and dropped when no later plane needs them."""
+    """[planes, rows', columns'] int16."""
     usable = np.flatnonzero(volume.loaded)
-    positions = volume.geometry.slice_positions[usable]
-    weights = _averaging(positions, depths, between)
+    weights = np.zeros((len(depths), len(volume.voxels)))
+    weights[:, usable] = _averaging(volume.geometry.slice_positions[usable], depths, between)
     result = np.empty((len(depths), *grid.size), np.int16)
-    flat: dict[int, npt.NDArray[np.float32]] = {}
+    slices = _Planes(volume.voxels, volume.geometry, outside=float(AIR))
     for plane, row in enumerate(weights):
-        used = np.flatnonzero(row)
-        flat = {index: pixels for index, pixels in flat.items() if index >= used[0]}
-        blended = np.zeros(grid.size, np.float32)
-        for index in used:
-            if index not in flat:
-                flat[index] = _in_plane(volume, int(usable[index]), grid)
-            blended += np.float32(row[index]) * flat[index]
-        result[plane] = np.rint(blended, out=blended).astype(np.int16)
+        result[plane] = np.rint(slices.blended(row, grid)).astype(np.int16)
     return result
 
 
-def _in_plane(volume: Volume, index: int, grid: _Plane) -> npt.NDArray[np.float32]:
-    """One acquired slice on the grid's plane, float32 HU, air outside."""
-    acquired = _plane_of(volume.geometry, index, volume.voxels.shape[1:])
-    return _resampled(volume.voxels[index].astype(np.float32), acquired, grid, outside=float(AIR))
+class _Planes:
+    """A stack of planes, of which weighted means are asked for on other grids, in ascending order."""
+
+    def __init__(self, array: npt.NDArray[np.generic], geometry: VolumeGeometry, *, outside: float) -> None:
+        self.array, self.geometry, self.outside = array, geometry, outside
+        offsets = geometry.positions @ np.stack([geometry.row_direction, geometry.column_direction], axis=1)
+        self.one_grid = float(np.ptp(offsets, axis=0).max()) < _SAME_MM
+        self.ready: dict[int, npt.NDArray[np.float32]] = {}
+        self.ready_on: _Plane | None = None
+
+    def blended(self, weights: npt.NDArray[np.float64], target: _Plane) -> npt.NDArray[np.float32]:
+        """[rows', columns'] float32: the mean of the planes by `weights` [planes], on the target's grid.
+
+        Resampling costs more than averaging, so it is done once a result or once a plane, whichever is less often: planes that are all on
+        one grid, and fewer results than planes, are averaged first.
+        """
+        used = [int(index) for index in np.flatnonzero(weights)]
+        shares = [np.float32(weights[index]) for index in used]
+        if self.one_grid and len(used) > 2:
+            own = _plane_of(self.geometry, 0, self.array.shape[1:])
+            mean = _mean([self.array[index].astype(np.float32) for index in used], shares)
+            return _resampled(mean, own, target, outside=self.outside)
+        return _mean([self._on(index, target) for index in used], shares)
+
+    def _on(self, index: int, target: _Plane) -> npt.NDArray[np.float32]:
+        """One plane on the target's grid, kept for the next result on the same grid."""
+        if self.ready_on is None or not self.ready_on.is_on(target):
+            self.ready, self.ready_on = {}, target
+        if index not in self.ready:
+            self.ready = {kept: pixels for kept, pixels in self.ready.items() if kept >= index - 1}
+            own = _plane_of(self.geometry, index, self.array.shape[1:])
+            self.ready[index] = _resampled(self.array[index].astype(np.float32), own, target, outside=self.outside)
+        return self.ready[index]
+
+
+def _mean(planes: list[npt.NDArray[np.float32]], shares: list[np.float32]) -> npt.NDArray[np.float32]:
+    """Weighted sum; the planes themselves are left as they are."""
+    total = planes[0] * shares[0]
+    for pixels, share in zip(planes[1:], shares[1:], strict=True):
+        total += pixels * share
+    return total
 
 
 def _resampled(
     pixels: npt.NDArray[np.float32], source: _Plane, target: _Plane, *, outside: float
 ) -> npt.NDArray[np.float32]:
-    """Linear interpolation from one plane's grid to another's, smoothed first along axes where the target is coarser."""
+    """From one plane's grid to another's: averaged along axes where the target is coarser, interpolated linearly along the others."""
     if source.is_on(target):
         return pixels
-    image = source.image(pixels)
-    # widths that add in quadrature: a triangle of the target's spacing is matched by a Gaussian of 0.4 times what is lacking
-    sigmas = [
-        0.4 * float(np.sqrt(coarse**2 - fine**2)) if coarse > _COARSER * fine else 0.0
-        for coarse, fine in zip(target.spacing, source.spacing, strict=True)
-    ]
-    for axis, sigma in ((1, sigmas[0]), (0, sigmas[1])):
-        if sigma > 0:
-            image = sitk.RecursiveGaussian(image, sigma, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
+    pixels, source = _averaged(pixels, source, target, outside)
+    if source.is_on(target):
+        return pixels
+    image = source.image(np.ascontiguousarray(pixels))
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize((target.size[1], target.size[0]))
     resampler.SetOutputOrigin(target.origin)
@@ -259,6 +288,25 @@ def _resampled(
     resampler.SetInterpolator(sitk.sitkLinear)
     resampler.SetDefaultPixelValue(outside)
     return np.asarray(sitk.GetArrayFromImage(resampler.Execute(image)), np.float32)
+
+
+def _averaged(
+    pixels: npt.NDArray[np.float32], source: _Plane, target: _Plane, outside: float
+) -> tuple[npt.NDArray[np.float32], _Plane]:
+    """The pixels with every axis that is coarser in the target brought onto it, and the grid they are on then."""
+    for axis, along in ((0, 1), (1, 0)):  # array axis, and the same axis in a plane's origin
+        fine, coarse = source.spacing[axis], target.spacing[axis]
+        if coarse <= _COARSER * fine:
+            continue
+        positions = source.origin[along] + fine * np.arange(source.size[axis])
+        wanted = target.origin[along] + coarse * np.arange(target.size[axis])
+        weights = _averaging(positions, wanted, coarse)
+        weights[(wanted < positions[0] - coarse / 2) | (wanted > positions[-1] + coarse / 2)] = 0
+        lacking = (outside * (1 - weights.sum(1))).astype(np.float32)
+        carried = weights.astype(np.float32)
+        pixels = carried @ pixels + lacking[:, None] if axis == 0 else pixels @ carried.T + lacking
+        source = source.along(target, axis)
+    return pixels, source
 
 
 def _linear(source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> Weights:
