@@ -97,6 +97,12 @@ def heartbeat(connection: Connection, worker: str) -> None:
     )
 
 
+def is_mine(connection: Connection, job: Job) -> bool:
+    """True while the job is this worker's."""
+    held = select(jobs.c.id).where(jobs.c.id == job.id, jobs.c.state == "running", jobs.c.worker == job.worker)
+    return connection.execute(held).first() is not None
+
+
 def complete(connection: Connection, job: Job) -> bool:
     """Mark a claimed job done; False when it is no longer this worker's. `summarise` follows, once the result is written."""
     return _mark_ended(connection, job, "done", "", job.attempts)

@@ -167,6 +167,9 @@ class Store:
 
         Raises StorageUnavailable with nothing changed but, at most, arrays that the next attempt replaces.
         """
+        with self._database.reading() as connection:
+            if not jobs.is_mine(connection, job):  # before the arrays: those of a written result are never replaced
+                return False
         paths = {"heatmap": "", "reconstruction": ""}
         for kind in paths:
             array = getattr(result, kind)

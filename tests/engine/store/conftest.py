@@ -1,0 +1,96 @@
+"""A store in a fresh folder, and series, bundles and results to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.imaging.series import Series
+from engine.models.card import (
+    Applicability,
+    Calibration,
+    Card,
+    CohortSummary,
+    InputSpec,
+    Preprocessing,
+)
+from engine.scoring.result import ScoreValue, SeriesResult
+from engine.store import Store
+from engine.store.rows import Job
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(None, tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_series() -> Callable[..., Series]:
+    def make(number: int, study: str = "", **values: Any) -> Series:
+        uid = f"1.2.{number}"
+        usual: dict[str, Any] = {"kind": "radiograph", "format": "dicom", "sources": (f"/archive/{number}.dcm",)}
+        usual |= {"patient_id": f"P{number:04}", "patient_name": "DOE^JANE", "modality": "CR", "body_part": "CHEST"}
+        return Series(key=uid, study_uid=study or f"1.1.{number}", series_uid=uid, **(usual | values))
+
+    return make
+
+
+@pytest.fixture
+def make_bundle() -> Callable[..., SimpleNamespace]:
+    def make(hash: str = "a" * 16, id: str = "chest-model") -> SimpleNamespace:
+        card = Card(
+            id=id,
+            title="A chest model",
+            summary="",
+            method="alpha-gan",
+            architecture={},
+            input=InputSpec(spatial_dims=2, size=(64, 64)),
+            preprocessing=Preprocessing(name="chest"),
+            applicability=Applicability(modality=("CR", "DX")),
+            primary_score="error",
+            calibration=Calibration(scores={}),
+            training=CohortSummary(name="normals"),
+        )
+        return SimpleNamespace(id=id, path=Path(f"/models/{id}.safetensors"), hash=hash, card=card)
+
+    return make
+
+
+@pytest.fixture
+def make_result() -> Callable[..., SeriesResult]:
+    def make(job: Job, percentile: float, *, flagged: bool = False) -> SeriesResult:
+        return SeriesResult(
+            series=job.series,
+            bundle_id=job.bundle_id,
+            bundle_hash=job.bundle_hash,
+            scores={"error": ScoreValue(percentile / 10, percentile, flagged), "other": ScoreValue(1.0, 50.0, False)},
+            primary="error",
+            posterior=-3.5,
+            heatmap=np.full((8, 6), percentile / 100, np.float16),
+            reconstruction=np.full((8, 6), 0.5, np.float32),
+            warnings=("spacing unknown",),
+        )
+
+    return make
+
+
+@pytest.fixture
+def score_all(store: Store, make_bundle: Any, make_result: Any) -> Callable[..., None]:
+    """Score series by key with the given percentiles."""
+
+    def score(percentiles: dict[str, float], **bundle: str) -> None:
+        installed = make_bundle(**bundle)
+        store.register_bundle(installed)
+        store.enqueue(percentiles, installed.hash)
+        for job in store.claim("elsewhere/1/1", len(percentiles)):
+            value = percentiles[job.series.key]
+            assert store.finish(job, make_result(job, value, flagged=value >= 95))
+
+    return score
