@@ -37,7 +37,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("flip-horizontally", "Flip left and right", ("H",), "ph.arrows-left-right", "image"),
     Command("flip-vertically", "Flip top and bottom", ("V",), "ph.arrows-down-up", "image"),
     Command("fit", "Fit to window", ("F",), "ph.corners-out", "image"),
-    Command("one-to-one", "One to one", ("A",), "ph.frame-corners", "image"),
+    Command("one-to-one", "One to one", ("O",), "ph.frame-corners", "image"),
     Command("reset", "Reset the view", ("Shift+R",), "ph.arrows-counter-clockwise", "image"),
     Command("overlay", "Heatmap", ("Space",), "ph.stack", "overlay", True),
     Command("opacity-down", "Heatmap fainter", ("[",), "ph.minus-circle", "overlay"),
