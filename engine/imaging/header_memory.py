@@ -5,9 +5,9 @@ Reading headers takes longer than reading the pixels of an uncompressed CT. A fi
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from pathlib import Path
 
 from engine.imaging import dicom_header
 from engine.imaging.dicom_header import ImageHeader
@@ -39,7 +39,7 @@ def _state(source: str) -> tuple[int, int]:
     """(modification time in ns, size) of the file, or of the archive that holds the member."""
     file = split_source(source)[0] if MEMBER_SEPARATOR in source else source
     try:
-        status = Path(file).stat()
+        status = os.stat(file)  # noqa: PTH116 - twice as fast as Path.stat, and asked once a slice
     except OSError as problem:
         raise disk_error(source, problem) from problem
     return status.st_mtime_ns, status.st_size

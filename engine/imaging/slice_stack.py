@@ -31,7 +31,7 @@ class Plane:
         name: the file (and frame), for messages and ties.
         position: LPS mm of the first voxel, or None when the header does not say.  orientation: row then column direction, or None.
         spacing: (row, column) mm, or None.  size: (rows, columns).
-        tie: (acquisition number, instance number): which of two slices at one position comes first.
+        tie: (acquisition number, temporal position, instance number, frame): which of two slices at one position comes first.
         tilt: GantryDetectorTilt (0018,1120) in degrees.
     """
 
@@ -40,7 +40,7 @@ class Plane:
     orientation: tuple[float, float, float, float, float, float] | None
     spacing: tuple[float, float] | None
     size: tuple[int, int]
-    tie: tuple[int, int] = (0, 0)
+    tie: tuple[int, ...] = ()
     tilt: float = 0.0
 
 
@@ -62,8 +62,7 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
     """
     if not planes:
         raise InconsistentSeries("no readable slice", where=where, cure="Send or copy the series again")
-    for plane in planes:
-        _check_complete(plane)
+    _check_complete(planes)
     _check_alike(planes)
     rows, columns, spacing = _directions(planes[0])
     positions = np.array([plane.position for plane in planes], np.float64)
@@ -86,28 +85,32 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
     return Stack(tuple(int(index) for index in order), geometry, warnings)
 
 
-def _check_complete(plane: Plane) -> None:
-    if plane.position is None or plane.orientation is None or plane.spacing is None:
-        lacking = (
-            "position" if plane.position is None else "orientation" if plane.orientation is None else "pixel spacing"
-        )
-        raise InconsistentSeries(
-            f"the header has no {lacking}, so the slice cannot be placed in the patient",
-            where=plane.name,
-            cure="Export the original series from the scanner or archive, with its geometry",
-        )
-    if not np.isfinite([*plane.position, *plane.orientation, *plane.spacing]).all():
-        raise ImplausibleImage(
-            "the header's position, orientation or spacing is not a number",
-            where=plane.name,
-            cure="Export the original series from the scanner or archive",
-        )
-    if not all(SPACING_MM[0] <= length <= SPACING_MM[1] for length in plane.spacing):
-        raise ImplausibleImage(
-            f"a pixel spacing of {plane.spacing[0]:g} x {plane.spacing[1]:g} mm is no patient's",
-            where=plane.name,
-            cure="Correct PixelSpacing at the source, or export the series again",
-        )
+def _check_complete(planes: Sequence[Plane]) -> None:
+    for plane in planes:
+        if plane.position is None or plane.orientation is None or plane.spacing is None:
+            lacking = (
+                "position"
+                if plane.position is None
+                else "orientation"
+                if plane.orientation is None
+                else "pixel spacing"
+            )
+            raise InconsistentSeries(
+                f"the header has no {lacking}, so the slice cannot be placed in the patient",
+                where=plane.name,
+                cure="Export the original series from the scanner or archive, with its geometry",
+            )
+    numbers = np.array([(*plane.position, *plane.orientation, *plane.spacing) for plane in planes], np.float64)  # type: ignore[misc]
+    _refuse(planes, ~np.isfinite(numbers).all(1), "the header's position, orientation or spacing is not a number")
+    spacings = numbers[:, 9:]
+    absurd = ~((spacings >= SPACING_MM[0]) & (spacings <= SPACING_MM[1])).all(1)
+    _refuse(planes, absurd, "a pixel spacing outside {} to {} mm is no patient's".format(*SPACING_MM))
+
+
+def _refuse(planes: Sequence[Plane], wrong: npt.NDArray[np.bool_], what: str) -> None:
+    if wrong.any():
+        where = planes[int(np.argmax(wrong))].name
+        raise ImplausibleImage(what, where=where, cure="Export the original series from the scanner or archive")
 
 
 def _directions(plane: Plane) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], tuple[float, float]]:
@@ -154,10 +157,12 @@ def _sorted_without_duplicates(
 ) -> tuple[npt.NDArray[np.intp], list[int]]:
     """Indices by position, and those of slices dropped because an earlier one lies at the same position.
 
-    Which one stays does not depend on the order of files: lowest acquisition, then instance number, then name.
+    Which one stays does not depend on the order of files: lowest acquisition, then time, instance number, frame, name.
     """
     by_position = np.argsort(along, kind="stable")
     starts = np.flatnonzero(np.diff(along[by_position], prepend=-np.inf) > SAME_POSITION_MM)
+    if len(starts) == len(planes):
+        return by_position, []
     kept: list[int] = []
     dropped: list[int] = []
     for group in np.split(by_position, starts[1:]):

@@ -81,7 +81,10 @@ def _headers(series: Series) -> tuple[list[ImageHeader], tuple[str, ...]]:
     for source in series.sources:
         try:
             header = remembered_header(source)
-            headers.extend(dicom_header.frame_headers(source) if header.frames > 1 else [header])
+            many = (
+                header.frames > 1 or header.position is None
+            )  # an enhanced instance keeps positions in functional groups
+            headers.extend(dicom_header.frame_headers(source) if many else [header])
         except NormascopeError as problem:
             problems.append(problem)
     if not headers:
@@ -105,7 +108,7 @@ def _plane(header: ImageHeader) -> Plane:
         header.orientation,
         header.pixel_spacing,
         (header.rows, header.columns),
-        (header.acquisition_number or 0, header.instance_number or 0),
+        (header.acquisition_number or 0, header.temporal_position or 0, header.instance_number or 0, header.frame),
         header.gantry_tilt or 0.0,
     )
 
