@@ -36,7 +36,8 @@ def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
     try:
         dataset, body, stop = _parsed(source, data)
         elements = _elements_of(dataset, body, stop)
-        header = dicom_header.header_of(source, _transfer_syntax(dataset), elements)
+        storage_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", "") or "")
+        header = dicom_header.header_of(source, _transfer_syntax(dataset), storage_class, elements)
         header = _with_sequences(header, dataset)
     except NormascopeError:
         raise
@@ -78,7 +79,13 @@ def _elements_of(dataset: Dataset, body: bytes, stop: int) -> dicom_elements.Ele
     group, element, vr, short = struct.unpack_from(order + "HH2sH", body, stop)
     tag = group << 16 | element
     if 0x7FE00008 <= tag <= dicom_elements.PIXEL_DATA and stop + 12 <= len(body):
-        implicit = vr not in (b"OB", b"OW", b"OF", b"OD", b"UN")  # some files have implicit data under an explicit transfer syntax
+        implicit = vr not in (
+            b"OB",
+            b"OW",
+            b"OF",
+            b"OD",
+            b"UN",
+        )  # some files have implicit data under an explicit transfer syntax
         offset = stop + (8 if implicit else 12)
         (length,) = struct.unpack_from(order + "I", body, offset - 4)
         elements.pixel_tag, elements.pixel_offset, elements.pixel_length = tag, offset, length
@@ -123,7 +130,12 @@ def _with_sequences(header: dicom_header.ImageHeader, dataset: Dataset) -> dicom
         signed = changes.get("modality_lut") is None and (header.signed or header.intercept < 0)
         tables = [read_lookup_table(item, signed_input=signed) for item in items]
         windows = tuple(
-            Window(table.first + len(table.outputs) / 2, float(len(table.outputs)), lut=(table.first, table.shares()), name=table.explanation)
+            Window(
+                table.first + len(table.outputs) / 2,
+                float(len(table.outputs)),
+                lut=(table.first, table.shares()),
+                name=table.explanation,
+            )
             for table in tables
             if table is not None
         )
@@ -147,4 +159,6 @@ def _plausible(header: dicom_header.ImageHeader) -> bool:
 def _not_dicom(source: str, data: bytes, detail: str) -> UnreadableImage:
     if data[128:132] == b"DICM":
         return UnreadableImage(f"the DICOM file is damaged ({detail})", where=source, cure="Copy or export it again")
-    return UnreadableImage("this is not an image that can be read", where=source, cure="Open DICOM, PNG, JPEG or NIfTI files")
+    return UnreadableImage(
+        "this is not an image that can be read", where=source, cure="Open DICOM, PNG, JPEG or NIfTI files"
+    )

@@ -29,7 +29,8 @@ DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 
 _FIRST_READ = 16 << 10
 _SECOND_READ = 512 << 10
-_META_END = 0x00030000
+_STORAGE_CLASS, _TRANSFER_SYNTAX, _META_END = 0x00020002, 0x00020010, 0x00030000
+_META = (_STORAGE_CLASS, _TRANSFER_SYNTAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,12 @@ class ImageHeader:
     @property
     def is_encapsulated(self) -> bool:
         """True when the pixel data is compressed frame by frame (PS3.5 A.4)."""
-        return self.transfer_syntax not in (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, DEFLATED, EXPLICIT_BIG_ENDIAN)
+        return self.transfer_syntax not in (
+            IMPLICIT_LITTLE_ENDIAN,
+            EXPLICIT_LITTLE_ENDIAN,
+            DEFLATED,
+            EXPLICIT_BIG_ENDIAN,
+        )
 
     @property
     def is_plain(self) -> bool:
@@ -180,8 +186,8 @@ def _plain_header(source: str, data: bytes, *, complete: bool) -> ImageHeader:
     """The header of a little-endian file with preamble and meta header, as nearly all are. Raises NeedMore, Unusual."""
     if data[128:132] != b"DICM":
         raise dicom_elements.Unusual("no preamble")
-    meta = dicom_elements.walk(data, 132, implicit=False, wanted=(0x00020010,), complete=complete, before=_META_END)
-    syntax = HeaderValues(meta.values).text(0x00020010)
+    meta = dicom_elements.walk(data, 132, implicit=False, wanted=_META, complete=complete, before=_META_END)
+    syntax = HeaderValues(meta.values).text(_TRANSFER_SYNTAX)
     if syntax in ("", EXPLICIT_BIG_ENDIAN):
         raise dicom_elements.Unusual("not little-endian")
     if syntax == DEFLATED:
@@ -191,11 +197,13 @@ def _plain_header(source: str, data: bytes, *, complete: bool) -> ImageHeader:
     )
     if header_tags.needs_sequences(elements.values):
         raise dicom_elements.Unusual("lookup tables, functional groups or codes")
-    return header_of(source, syntax, elements)
+    return header_of(source, syntax, HeaderValues(meta.values).text(_STORAGE_CLASS), elements)
 
 
-def header_of(source: str, transfer_syntax: str, elements: Elements) -> ImageHeader:
-    """The header that the elements of one data set make."""
+def header_of(source: str, transfer_syntax: str, storage_class: str, elements: Elements) -> ImageHeader:
+    """The header that the elements of one data set make; `storage_class` of the meta header stands in for an SOP class that is missing."""
+    fields = header_tags.header_fields(HeaderValues(elements.values, little_endian=elements.little_endian))
+    fields["sop_class_uid"] = fields["sop_class_uid"] or storage_class
     return ImageHeader(
         source=source,
         transfer_syntax=transfer_syntax,
@@ -203,7 +211,7 @@ def header_of(source: str, transfer_syntax: str, elements: Elements) -> ImageHea
         pixel_offset=elements.pixel_offset,
         pixel_length=elements.pixel_length,
         pixel_vr=elements.pixel_vr,
-        **header_tags.header_fields(HeaderValues(elements.values, little_endian=elements.little_endian)),
+        **fields,
     )
 
 

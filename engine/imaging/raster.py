@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PNG_START, JPEG_START = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MAX_PIXELS = 1 << 28
+_SIZE_IS_WITHIN = 1 << 16
 
 _COLOURED = 40
 """Distance between a pixel's brightest and darkest channel, of 255, beyond which it is coloured; JPEG's chroma noise on grey stays below."""
@@ -35,10 +36,13 @@ def looks_like_raster(start: bytes) -> bool:
 
 def raster_size(source: str) -> tuple[int, int]:
     """(rows, columns) as displayed (EXIF orientation honoured), without decoding. Raises UnreadableImage, ImplausibleImage as `read_raster`."""
-    with _opened(source, sources.read_start(source, 1 << 16)) as image:
-        columns, rows = image.size
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    return (columns, rows) if turned else (rows, columns)
+    start = sources.read_start(source, _SIZE_IS_WITHIN)
+    try:
+        return _size(source, start)
+    except UnreadableImage:
+        if len(start) < _SIZE_IS_WITHIN:
+            raise
+        return _size(source, sources.read_bytes(source))
 
 
 def read_raster(source: str) -> Radiograph:
@@ -54,14 +58,34 @@ def read_raster(source: str) -> Radiograph:
     try:
         with _opened(source, data) as image:
             pixels, warnings = _grey(image, source)
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError, OverflowError) as problem:
-        raise UnreadableImage(f"the picture is truncated or corrupt ({problem})", where=source, cure="Copy or export it again") from problem
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        struct.error,
+        EOFError,
+        IndexError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ) as problem:
+        raise UnreadableImage(
+            f"the picture is truncated or corrupt ({problem})", where=source, cure="Copy or export it again"
+        ) from problem
     return Radiograph(
         pixels=pixels,
         spacing=None,
         window=window_from_values(pixels),
         warnings=(*warnings, "The file gives no pixel spacing: distances cannot be measured."),
     )
+
+
+def _size(source: str, data: bytes) -> tuple[int, int]:
+    with _opened(source, data) as image:
+        columns, rows = image.size
+        # asking a PNG for its EXIF decodes it, and PNGs are not written sideways
+        turned = image.format != "PNG" and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (columns, rows) if turned else (rows, columns)
 
 
 def _opened(source: str, data: bytes) -> Image:
@@ -71,9 +95,23 @@ def _opened(source: str, data: bytes) -> Image:
     try:
         image = pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "MPO"))
     except pillow.DecompressionBombError as problem:
-        raise ImplausibleImage("claims more pixels than any detector has", where=source, cure="Export it again") from problem
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError, OverflowError) as problem:
-        raise UnreadableImage("the picture is truncated or corrupt", where=source, cure="Copy or export it again") from problem
+        raise ImplausibleImage(
+            "claims more pixels than any detector has", where=source, cure="Export it again"
+        ) from problem
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        struct.error,
+        EOFError,
+        IndexError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ) as problem:
+        raise UnreadableImage(
+            "the picture is truncated or corrupt", where=source, cure="Copy or export it again"
+        ) from problem
     if image.width * image.height > MAX_PIXELS:
         raise ImplausibleImage(f"claims {image.height} x {image.width} pixels", where=source, cure="Export it again")
     return image

@@ -1,0 +1,264 @@
+"""Finds what there is to read: file, folder, DICOMDIR, zip, PNG, JPEG, NIfTI or cohort CSV to `Series`. Decodes no pixel, writes nothing.
+
+A projection image is handed over as soon as its header is read; slices wait until all files are known, since their series may lie scattered.
+One bad file costs one `NormascopeError`, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from engine.errors import NormascopeError, UnreadableImage, UnsafeArchive
+from engine.imaging import archives, sources
+from engine.imaging.cohort_csv import CohortRow, read_cohort_csv
+from engine.imaging.dicom_header import DICOMDIR_CLASS, ImageHeader, frame_headers
+from engine.imaging.dicomdir import referenced_files
+from engine.imaging.display_sets import radiograph_of, series_of_slices, volume_of_frames
+from engine.imaging.file_kinds import START_BYTES, foreign_kind, has_image_name, is_passed_over, kind_of_file
+from engine.imaging.header_memory import remembered_header
+from engine.imaging.identifiers import derived_uid
+from engine.imaging.instance_kinds import kind_of, not_a_picture
+from engine.imaging.raster import raster_size
+from engine.imaging.series import Series
+
+OnError = Callable[[NormascopeError], None]
+
+
+def open_study(path: str | Path, *, on_error: OnError | None = None) -> Iterator[Series]:
+    """The series at `path`: a file, a folder (with all below it), a DICOMDIR, a zip, or a cohort CSV. No pixel is decoded.
+
+    Args:
+        on_error: called with the `NormascopeError` of each item that cannot be opened; the rest goes on. None raises the first instead.
+
+    Yields:
+        One `Series` a display set. Projection images come in file order at once; volumes follow when all files have been seen.
+    """
+    report = on_error or _raise
+    place = Path(path)
+    try:
+        yield from _opened(place, report)
+    except NormascopeError as problem:
+        if on_error is None:
+            raise
+        report(problem)
+
+
+def _opened(place: Path, report: OnError) -> Iterator[Series]:
+    if place.is_dir():
+        yield from _from_folder(place, report)
+    elif place.suffix.lower() == ".csv" and place.is_file():
+        yield from _from_cohort(place, report)
+    else:
+        yield from _from_files([str(place)], report, asked_for=True)
+
+
+def _from_folder(folder: Path, report: OnError) -> Iterator[Series]:
+    problems = 0
+
+    def counted(problem: NormascopeError) -> None:
+        nonlocal problems
+        problems += 1
+        report(problem)
+
+    found = 0
+    for series in _from_files(_files_below(folder, counted), counted, asked_for=False):
+        found += 1
+        yield series
+    if not found and not problems:
+        raise UnreadableImage(
+            "no image was found in this folder",
+            where=folder,
+            cure="Choose a folder with DICOM, PNG, JPEG or NIfTI files",
+        )
+
+
+def _from_cohort(table: Path, report: OnError) -> Iterator[Series]:
+    for row in read_cohort_csv(table):
+        for series in _from_row(row, report):
+            yield replace(series, patient_id=row.patient_id or series.patient_id, label=row.label)
+
+
+def _from_row(row: CohortRow, report: OnError) -> Iterator[Series]:
+    place = Path(row.path)
+    try:
+        if place.is_dir():
+            yield from _from_folder(place, report)
+        else:
+            yield from _from_files([row.path], report, asked_for=True)
+    except NormascopeError as problem:
+        report(problem)
+
+
+def _files_below(folder: Path, report: OnError) -> Iterator[str]:
+    """Every file below the folder in natural order ("2" before "10"), following links to folders but never round in a circle."""
+
+    def unreadable(problem: OSError) -> None:
+        report(sources.disk_error(problem.filename or folder, problem))
+
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted((name for name in folders if not is_passed_over(name)), key=natural_order)
+        for name in sorted(files, key=natural_order):
+            if not is_passed_over(name):
+                yield f"{place}{os.sep}{name}" if place != os.sep else f"/{name}"
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts "slice 2" before "slice 10"."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part
+    )
+
+
+def _from_files(files: Iterable[str], report: OnError, *, asked_for: bool) -> Iterator[Series]:
+    finder = _Finder(report)
+    for file in files:
+        yield from finder.add(file, asked_for=asked_for)
+    yield from finder.volumes()
+
+
+@dataclass
+class _Finder:
+    """Collects slices and hands over everything else, file by file."""
+
+    report: OnError
+    slices: list[ImageHeader] = field(default_factory=list)
+    instances: dict[str, str] = field(default_factory=dict)
+
+    def add(self, source: str, *, asked_for: bool) -> Iterator[Series]:
+        """What the file holds that stands alone. `asked_for`: the person named this very file, so it is never passed over in silence."""
+        try:
+            yield from self._add(source, asked_for=asked_for)
+        except NormascopeError as problem:
+            self.report(problem)
+
+    def volumes(self) -> Iterator[Series]:
+        """The volumes that the collected slices make."""
+        yield from series_of_slices(self.slices)
+
+    def _add(self, source: str, *, asked_for: bool) -> Iterator[Series]:
+        name = sources.source_name(source)
+        start = sources.read_start(source, START_BYTES)
+        if not start:
+            raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
+        kind = kind_of_file(name, start)
+        if kind == "raster":
+            yield _raster_series(source)
+        elif kind == "nifti":
+            yield _nifti_series(source)
+        elif kind == "zip":
+            yield from self._archive(source)
+        elif kind == "other":
+            raise UnreadableImage(
+                f"{foreign_kind(start)}, which is not read", where=source, cure=_cure(foreign_kind(start))
+            )
+        elif kind != "text" or asked_for or has_image_name(name):
+            yield from self._dicom(source, asked_for=asked_for)
+
+    def _archive(self, source: str) -> Iterator[Series]:
+        if sources.is_member(source):
+            raise UnsafeArchive(
+                "an archive inside an archive is not opened",
+                where=source,
+                cure="Unpack the outer archive and open the folder",
+            )
+        names = sorted((name for name in archives.members(source) if not is_passed_over(name)), key=natural_order)
+        if not names:
+            raise UnreadableImage(
+                "no image was found in this archive",
+                where=source,
+                cure="Choose an archive of DICOM, PNG, JPEG or NIfTI files",
+            )
+        for name in names:
+            yield from self.add(sources.member_source(source, name), asked_for=False)
+
+    def _dicom(self, source: str, *, asked_for: bool) -> Iterator[Series]:
+        header = remembered_header(source)
+        if header.sop_class_uid == DICOMDIR_CLASS:
+            if asked_for:
+                yield from self._directory(source)
+            return
+        if words := not_a_picture(header):
+            raise UnreadableImage(f"holds {words}, not an image", where=source, cure="Open the study's images")
+        if not header.has_pixels:
+            raise UnreadableImage(
+                "the DICOM file has no pixel data, or ends before it", where=source, cure="Copy or export it again"
+            )
+        kind = kind_of(header)
+        if kind == "slice":
+            self.slices.append(header)
+            return
+        twin = self.instances.setdefault(header.sop_instance_uid or source, source)
+        if twin == source:
+            yield self._slices_series(header) if kind == "slices" else radiograph_of(header)
+        elif sources.read_bytes(twin) != sources.read_bytes(source):  # an exact copy is passed over
+            yield radiograph_of(header, unlike_its_twin=True)
+
+    def _directory(self, source: str) -> Iterator[Series]:
+        if sources.is_member(source):
+            return  # its images are members too
+        for item in referenced_files(source):
+            if isinstance(item, NormascopeError):
+                self.report(item)
+            else:
+                yield from self.add(str(item), asked_for=False)
+
+    def _slices_series(self, header: ImageHeader) -> Series:
+        frames = frame_headers(header.source)
+        if all(frame.position is not None and frame.orientation is not None for frame in frames):
+            return volume_of_frames(header, frames[0])
+        return radiograph_of(header)
+
+
+def _raster_series(source: str) -> Series:
+    rows, columns = raster_size(source)
+    uid = derived_uid("series", source)
+    return Series(
+        key=uid,
+        study_uid=derived_uid("study", source),
+        series_uid=uid,
+        kind="radiograph",
+        format="raster",
+        sources=(source,),
+        description=sources.source_name(source),
+        rows=rows,
+        columns=columns,
+    )
+
+
+def _nifti_series(source: str) -> Series:
+    from engine.imaging.nifti import read_nifti_header
+
+    columns, rows, slices = read_nifti_header(source).size
+    uid = derived_uid("series", source)
+    return Series(
+        key=uid,
+        study_uid=derived_uid("study", source),
+        series_uid=uid,
+        kind="volume" if slices > 1 else "radiograph",
+        format="nifti",
+        sources=(source,),
+        description=sources.source_name(source),
+        rows=rows,
+        columns=columns,
+        frames=slices,
+    )
+
+
+def _cure(kind: str) -> str:
+    if "archive" in kind:
+        return "Unpack it and open the folder"
+    return "Convert it to PNG" if "picture" in kind else "Open DICOM, PNG, JPEG or NIfTI files"
+
+
+def _raise(problem: NormascopeError) -> None:
+    raise problem
