@@ -26,7 +26,7 @@ _CURES = (
     (
         "unable to open",
         "the database cannot be opened or created",
-        "Check that the folder exists and can be written to.",
+        "Allow writing to its folder, or choose another data folder.",
     ),
     ("not a database", "the file is not a Normascope database", "Move it away, or choose another data folder."),
     ("malformed", "the database is damaged", "Restore it from a backup, or choose another data folder."),

@@ -85,11 +85,18 @@ def _version_2(connection: Connection) -> None:
 def _version_3(connection: Connection) -> None:
     """Text search: what can be typed is folded into one column, and on SQLite indexed by its trigrams (FTS5)."""
     connection.exec_driver_sql("ALTER TABLE studies ADD COLUMN search_text TEXT NOT NULL DEFAULT ''")
+    names = "patient_name, patient_id, body_part, modality, description, accession_number, study_date, view_position"
+    rows = connection.execute(text(f"SELECT id, {names} FROM studies")).all()
+    update = text("UPDATE studies SET search_text = :folded WHERE id = :id")
+    for start in range(0, len(rows), 5000):
+        connection.execute(update, [{"id": r[0], "folded": search_text(*r[1:])} for r in rows[start : start + 5000]])
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(
             "CREATE VIRTUAL TABLE study_search USING fts5("
             "search_text, content='studies', content_rowid='id', tokenize='trigram')"
         )
+        # filled before the triggers are there: to take out what was never put in would damage the index (FTS5, section 4.4.3)
+        connection.exec_driver_sql("INSERT INTO study_search (study_search) VALUES ('rebuild')")
         added = "INSERT INTO study_search (rowid, search_text) VALUES (new.id, new.search_text)"
         removed = (
             "INSERT INTO study_search (study_search, rowid, search_text) VALUES ('delete', old.id, old.search_text)"
@@ -101,11 +108,6 @@ def _version_3(connection: Connection) -> None:
         ):
             body = "; ".join(actions)
             connection.exec_driver_sql(f"CREATE TRIGGER study_search_{name} {moment} ON studies BEGIN {body}; END")
-    names = "patient_name, patient_id, body_part, modality, description, accession_number, study_date, view_position"
-    rows = connection.execute(text(f"SELECT id, {names} FROM studies")).all()
-    update = text("UPDATE studies SET search_text = :folded WHERE id = :id")
-    for start in range(0, len(rows), 5000):
-        connection.execute(update, [{"id": r[0], "folded": search_text(*r[1:])} for r in rows[start : start + 5000]])
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3)
