@@ -6,13 +6,15 @@ the pixels of its mask. Writes no files.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import affine_transform
 
 from engine.phantoms import chest_bones, chest_soft
 from engine.phantoms.chest_lesions import ChestScene, added_water
 from engine.phantoms.chest_patient import ChestPatient, drawn_patient
-from engine.phantoms.chest_vessels import vessels
+from engine.phantoms.chest_vessels import hilar_haze, vessels
 from engine.phantoms.markings import collimated, marked_synthetic, side_marked
 from engine.phantoms.phantom import LESION_KINDS, Lesion, LesionRequest, Phantom
 from engine.phantoms.radiography import (
@@ -76,14 +78,18 @@ def render(
     if lesion is not None:
         added = added_water(lesion, scene, _stream(seed, _LESION))
         dense = transmitted(soft + _rolled(added.water, patient.roll), bone, exposure.spectrum)
-        changed = presented(detected(dense, scatter, grid.spacing, exposure, None), processing)
-        difference = changed - presented(clean, processing)
+        changed = detected(dense, scatter, grid.spacing, exposure, None)
+        flattened = replace(processing, coarse=processing.coarse + np.float32(added.breadth) * (changed - clean))
+        difference = presented(changed, flattened) - presented(clean, processing)
         mask = np.abs(difference) > VISIBLE
-        image = np.where(mask, _finished(seed, dense, scatter, exposure, processing, noise), image)
+        ill = np.where(mask, _finished(seed, dense, scatter, exposure, flattened, noise), image)
         contrast = float(difference[mask].mean()) if mask.any() else 0.0
-        lesions = (Lesion(lesion.kind, mask, added.size_mm, contrast, added.side),)
-    if markings:
-        image, lesions = _marked(seed, image, lesions)
+        if markings:  # what is written over the image may hide pixels of the lesion
+            ill, image = _marked(seed, ill), _marked(seed, image)
+            mask = mask & (ill != image)
+        image, lesions = ill, (Lesion(lesion.kind, mask, added.size_mm, contrast, added.side),)
+    elif markings:
+        image = _marked(seed, image)
     return Phantom(
         kind="chest",
         seed=seed,
@@ -119,7 +125,7 @@ def _anatomy(seed: int, patient: ChestPatient, grid: Grid) -> tuple[ChestScene, 
     soft = MUSCLE * muscle * (1 + np.float32(0.012) * coarse) + FAT * (skin - muscle)
     soft = soft - (MUSCLE - density) * lung
     blood = vessels(patient, grid, _stream(seed, _VESSELS))
-    soft += (MUSCLE - np.float32(patient.lung_density)) * np.minimum(blood, 0.6 * lung)
+    soft += (MUSCLE - np.float32(patient.lung_density)) * np.minimum(blood + hilar_haze(patient, grid), 0.6 * lung)
     fat, gland = chest_soft.breasts(patient, grid, _stream(seed, _BREASTS))
     soft += FAT * fat + MUSCLE * gland
     soft -= MUSCLE * chest_soft.airways(patient, grid)
@@ -128,7 +134,8 @@ def _anatomy(seed: int, patient: ChestPatient, grid: Grid) -> tuple[ChestScene, 
     soft = np.maximum(soft - 0.8 * bone, 0)
     scene = ChestScene(patient, grid, hidden, (right, left), blood)
     soft, bone = _rolled(soft, patient.roll), _rolled(bone, patient.roll)
-    return scene, soft, bone, soft > 20
+    seen = _rolled(lung, patient.roll)
+    return scene, soft, bone, (seen > 40) | (soft > 150)
 
 
 def _skeleton(seed: int, patient: ChestPatient, grid: Grid) -> FloatImage:
@@ -152,19 +159,21 @@ def _rolled(image: FloatImage, degrees: float) -> FloatImage:
 def _technique(rng: np.random.Generator) -> tuple[Exposure, Look]:
     exposure = Exposure(
         CHEST_120_KV,
-        scatter_ratio=float(rng.uniform(0.25, 0.55)),
+        scatter_ratio=float(rng.uniform(0.05, 0.14)),
         scatter_range_mm=float(rng.uniform(28, 45)),
         blur_mm=float(rng.uniform(0.3, 0.55)),
-        quanta_per_mm2=float(10 ** rng.uniform(4.0, 4.7)),
+        quanta_per_mm2=float(10 ** rng.uniform(5.0, 5.6)),
     )
     look = Look(
-        flattening=float(rng.uniform(0.2, 0.5)),
-        sharpening=float(rng.uniform(0.2, 0.8)),
+        flattening=float(rng.uniform(0.25, 0.5)),
+        coarse_mm=float(rng.uniform(18, 28)),
+        sharpening=float(rng.uniform(0.25, 0.7)),
+        fine_mm=float(rng.uniform(2.0, 4.0)),
         gamma=float(rng.uniform(0.85, 1.2)),
-        low_percentile=1.5,
-        high_percentile=97.0,
-        low_level=float(rng.uniform(0.08, 0.16)),
-        high_level=float(rng.uniform(0.85, 0.95)),
+        low_percentile=4.0,
+        high_percentile=98.5,
+        low_level=float(rng.uniform(0.12, 0.24)),
+        high_level=float(rng.uniform(0.84, 0.93)),
     )
     return exposure, look
 
@@ -176,19 +185,14 @@ def _finished(
     return presented(detected(primary, scatter, processing.spacing, exposure, rng), processing)
 
 
-def _marked(seed: int, image: FloatImage, lesions: tuple[Lesion, ...]) -> tuple[FloatImage, tuple[Lesion, ...]]:
-    """Side marker, collimator edges and the word SYNTHETIC; a lesion's mask loses the pixels that are written over."""
+def _marked(seed: int, image: FloatImage) -> FloatImage:
+    """Side marker, collimator edges and the word SYNTHETIC, the same for a patient with and without a lesion."""
     rng = _stream(seed, _MARKS)
     side, angle = ("L", "R")[int(rng.random() < 0.35)], float(rng.normal(0, 6))
     column = float(rng.uniform(0.90, 0.95) if side == "L" else rng.uniform(0.05, 0.10))
     row, height = float(rng.uniform(0.05, 0.16)), float(rng.uniform(0.03, 0.045))
-    margins = tuple(float(m) for m in np.where(rng.random(4) < 0.3, rng.uniform(0.005, 0.03, 4), -0.2))
-    turn, plain = float(rng.normal(0, 0.6)), image
-
-    out = side_marked(plain, side, row, column, height, angle)
+    margins = [float(m) for m in np.where(rng.random(4) < 0.3, rng.uniform(0.005, 0.03, 4), -0.2)]
+    turn = float(rng.normal(0, 0.6))
+    out = side_marked(image, side, row, column, height, angle)
     out = collimated(out, (margins[0], margins[1], margins[2], margins[3]), turn)
-    out = marked_synthetic(out)
-    untouched = out == plain
-    return out, tuple(
-        Lesion(lesion.kind, lesion.mask & untouched, lesion.size_mm, lesion.contrast, lesion.side) for lesion in lesions
-    )
+    return marked_synthetic(out)

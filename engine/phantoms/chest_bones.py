@@ -17,9 +17,11 @@ from engine.phantoms.solids import FloatArray, FloatImage, Grid, bulge, curve, e
 
 # Ribs 1 to 12 in an adult 235 mm from dome to apex: fall in mm from the head to the lateral wall and to the costochondral junction,
 # the share of the half circle (back to breastbone) at which the bone ends, and the size relative to the thorax at that height.
-FALL_LATERAL = (10, 22, 34, 42, 47, 50, 52, 53, 52, 48, 40, 26)
-FALL_FRONT = (26, 50, 74, 92, 104, 112, 118, 121, 120, 112, 90, 60)
+FALL_LATERAL = (14, 29, 41, 49, 55, 60, 63, 65, 65, 62, 54, 34)
+FALL_FRONT = (30, 58, 84, 102, 114, 122, 126, 127, 123, 112, 90, 58)
 BONE_ENDS = (0.84, 0.83, 0.82, 0.81, 0.80, 0.79, 0.77, 0.74, 0.71, 0.67, 0.55, 0.38)
+# The first rib lies flat, its broad side up; the lower ones stand on edge.
+UPWARD = (0.9, 0.5, 0.25, 0.1, 0, 0, 0, 0, 0, 0, 0, 0)
 RELATIVE_SIZE = (0.78, 0.93, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.99, 0.97)
 
 
@@ -29,7 +31,7 @@ def rib_line(patient: ChestPatient, rib: int, side: int, step: float) -> tuple[F
     number = rib - 1
     head = vertebra_levels(patient)[3 + number] + 0.035 * h
     scale = patient.rib_slope * h / 235
-    share = np.linspace(0.03, BONE_ENDS[number], 160)
+    share = np.linspace(0.026, BONE_ENDS[number], 160)
     lateral, front = FALL_LATERAL[number] * scale, FALL_FRONT[number] * scale
     # a parabola through both falls, after a short level neck
     a, b = np.linalg.solve([[0.5, 0.25], [0.8, 0.64]], [lateral, front])
@@ -44,8 +46,7 @@ def rib_line(patient: ChestPatient, rib: int, side: int, step: float) -> tuple[F
     y = thorax.middle(shell) + deep * np.sign(along) * np.abs(along) ** (2 / 2.25)
     neck = np.clip(1 - share / 0.13, 0, 1)
     y = y - neck * 24  # the head sits beside the vertebral body, in front of the rib's angle
-    x = x + neck * 14
-    outward = np.stack([side * across / wide, along / deep, np.full_like(x, 0.0)], 1)
+    outward = np.stack([side * across / wide, along / deep, np.full_like(x, UPWARD[number] / wide.mean())], 1)
     points = np.stack([side * x + thorax.spine_x(z) * neck, y, z], 1)
     both = evenly(
         np.hstack([turned(points, patient), turned(outward / np.linalg.norm(outward, axis=1)[:, None], patient)]), step
@@ -64,8 +65,26 @@ def ribs(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> FloatIm
             size = {1: 1.25, 2: 1.05, 11: 0.85, 12: 0.75}.get(rib, 1.0)
             half_width = patient.rib_width * size * (0.86 + 0.30 * at**3) * ripple
             half_width = half_width * np.clip(0.35 + (1 - at) / 0.03, 0, 1) * np.clip(0.8 + at / 0.2, 0, 1)
-            half_thick = 0.52 * patient.rib_width * (1.08 - 0.2 * at) * np.clip(0.4 + (1 - at) / 0.03, 0, 1)
-            tube(canvas, grid, line, outward, half_width, half_thick, 0.95, 0.15, fibres=26, layers=9)
+            half_thick = 0.56 * patient.rib_width * (1.1 - 0.45 * at) * np.clip(0.4 + (1 - at) / 0.03, 0, 1)
+            # behind, ribs are thick and their cortex strong; at the side and in front they are broad, flat and thin
+            behind, front = int(0.42 * len(line)), int(0.66 * len(line))
+            for part, shell, core in (
+                (slice(0, behind + 1), 1.15, 0.17),
+                (slice(behind, front + 1), 0.75, 0.14),
+                (slice(front, None), 0.6, 0.11),
+            ):
+                tube(
+                    canvas,
+                    grid,
+                    line[part],
+                    outward[part],
+                    half_width[part],
+                    half_thick[part],
+                    shell,
+                    core,
+                    fibres=26,
+                    layers=9,
+                )
     return canvas
 
 
@@ -149,7 +168,19 @@ def _humerus(patient: ChestPatient, grid: Grid, side: int, joint_x: float, joint
     angle = np.deg2rad(patient.arm_angle)
     down = np.array([np.sin(angle), -np.cos(angle)])
     scale = 1.0 if patient.sex == "M" else 0.88
-    stations = ((-23, 6), (-19, 15), (-10, 22), (2, 24), (14, 21), (30, 15), (50, 12), (90, 11), (180, 11), (260, 12))
+    stations = (
+        (-23, 6),
+        (-19, 15),
+        (-10, 22),
+        (2, 24),
+        (14, 21),
+        (30, 15),
+        (50, 12),
+        (90, 11),
+        (180, 11),
+        (300, 12),
+        (450, 13),
+    )
     points = [
         (side * (joint_x + down[0] * t * scale), 15.0, joint_z + down[1] * t * scale, r * scale) for t, r in stations
     ]
@@ -191,7 +222,8 @@ def spine(patient: ChestPatient, grid: Grid) -> FloatImage:
             continue
         rows, x, z = place
         canvas[rows] += _vertebra(x, z, -60 * shift, -95 * shift, float(width), float(pitch), 24 + 12 * low)
-    return canvas
+    # end plates tilt with the spine's curve and the beam's: seen slightly out of true
+    return np.asarray(gaussian_filter(canvas, (1.3 / grid.spacing, 0.8 / grid.spacing)), np.float32)
 
 
 def _local(
@@ -237,7 +269,7 @@ def _vertebra(
     arch += 1.6 * _edge(0.38 * half - lamina, 1.2)
     spinous = np.sqrt(((x - arch_shift) / 2.8) ** 2 + ((z + 1.25 * half) / (0.62 * half)) ** 2)
     arch += 3.0 * _edge((1 - spinous) * 3.0, 0.8) + 2.0 * np.exp(-(((spinous - 0.95) / 0.25) ** 2))
-    return np.asarray(body + arch, np.float32)
+    return np.asarray(0.65 * body + 0.75 * arch, np.float32)
 
 
 def _edge(distance: FloatImage, softness: float) -> npt.NDArray[np.floating]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.phantoms.chest_patient import ChestPatient, Thorax
-from engine.phantoms.chest_soft import SIDES, Covers, cavity, heart_and_mediastinum, lung_length
+from engine.phantoms.chest_soft import SIDES, Covers, heart_and_mediastinum, lung_length
 from engine.phantoms.chest_vessels import hilum, inside_lung
-from engine.phantoms.phantom import LesionRequest, Side
+from engine.phantoms.phantom import LesionKind, LesionRequest, Side
 from engine.phantoms.solids import FloatArray, FloatImage, Grid, curve, smooth_noise, tube
+
+BREADTH: dict[LesionKind, float] = {"nodule": 0.0, "opacity": 0.3, "effusion": 1.0, "cardiomegaly": 0.7}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +31,18 @@ class ChestScene:
 
 @dataclass(frozen=True, eq=False)
 class Added:
-    """`water`: [rows, columns] mm of water that the lesion adds to each ray."""
+    """What a lesion adds to each ray.
+
+    Attributes:
+        water: [rows, columns] mm.
+        breadth: 0 to 1, how much of it a manufacturer's processing takes for coarse structure and flattens: 0 for a nodule, 1 for a pleural
+            effusion.
+    """
 
     water: FloatImage
     size_mm: float
     side: Side
+    breadth: float
 
 
 def added_water(request: LesionRequest, scene: ChestScene, rng: np.random.Generator) -> Added:
@@ -43,7 +52,12 @@ def added_water(request: LesionRequest, scene: ChestScene, rng: np.random.Genera
     side = {"R": -1, "L": 1}.get(request.side) or (-1 if rng.random() < 0.5 else 1)
     make = {"nodule": _nodule, "opacity": _opacity, "effusion": _effusion}[request.kind]
     water, size = make(request, scene, side, rng)
-    return Added(np.asarray(water * np.float32(request.strength), np.float32), size, "L" if side > 0 else "R")
+    return Added(
+        np.asarray(water * np.float32(request.strength), np.float32),
+        size,
+        "L" if side > 0 else "R",
+        BREADTH[request.kind],
+    )
 
 
 def _displaced(scene: ChestScene) -> np.float32:
@@ -90,14 +104,16 @@ def _nodule(request: LesionRequest, scene: ChestScene, side: int, rng: np.random
     outline /= outline.max()
     unit = np.hypot(dx, dz) / (radius * outline)
     chord = 2 * radius * np.sqrt(np.maximum(1 - unit**2, 0))
-    return np.asarray(_displaced(scene) * np.minimum(chord, scene.lungs[0 if side < 0 else 1]), np.float32), size
+    return np.asarray(
+        np.float32(1.2) * _displaced(scene) * np.minimum(chord, scene.lungs[0 if side < 0 else 1]), np.float32
+    ), size
 
 
 def _opacity(
     request: LesionRequest, scene: ChestScene, side: int, rng: np.random.Generator
 ) -> tuple[FloatImage, float]:
     """Patchy consolidation: fluffy, ill-defined patches that run together, with bronchi left open in them."""
-    size = float(request.size_mm or rng.uniform(45, 95))
+    size = float(request.size_mm or rng.uniform(60, 120))
     grid, lung = scene.grid, scene.lungs[0 if side < 0 else 1]
     centre = _place(scene, side, 0.3 * size, rng)
     fluff = smooth_noise(grid, rng, 30.0, 2.5, 0.8)
@@ -115,7 +131,7 @@ def _opacity(
     fill = 1 - np.exp(-1.1 * total)
     reach = np.clip((size / 2 - np.hypot(grid.x - centre[0], grid.z - centre[2])) / (0.18 * size), 0, 1)
     fill = fill * reach * np.clip(0.85 + 0.22 * fluff, 0.2, 1.3)
-    thick = np.minimum(0.42 * lung, 0.75 * size)
+    thick = np.minimum(0.60 * lung, 0.80 * size)
     open_air = np.minimum(_bronchogram(scene, side, centre, size, rng), 0.5 * thick)
     return np.asarray(_displaced(scene) * fill * np.maximum(thick - 1.3 * open_air, 0), np.float32), size
 
@@ -164,9 +180,10 @@ def _effusion(
     rim = np.clip((surface + 0.35 * size * outward**6 - z) / (0.5 * size), 0, 1) * np.clip(
         (outward - 0.90) / 0.10, 0, 1
     )
-    whole = scene.lungs[0 if side < 0 else 1]
-    room = np.minimum(whole, cavity(patient, grid, side).length)
-    water = _displaced(scene) * room * np.maximum(fill, 0.8 * rim)
+    # below the floor only a sliver of the posterior recess is left, hidden behind the abdomen
+    above = np.clip((z - floor + 25) / 30, 0, 1)
+    room = scene.lungs[0 if side < 0 else 1]
+    water = _displaced(scene) * room * np.maximum(fill, 0.8 * rim) * above
     return np.asarray(water, np.float32), size
 
 
@@ -181,4 +198,4 @@ def _cardiomegaly(request: LesionRequest, scene: ChestScene, rng: np.random.Gene
     for side, lung in zip(SIDES, scene.lungs, strict=True):
         left = lung_length(patient, scene.grid, side, Covers(large, scene.hidden.others))
         water += _displaced(scene) * np.maximum(lung - left, 0)
-    return Added(water, wider, "")
+    return Added(water, wider, "", BREADTH["cardiomegaly"])

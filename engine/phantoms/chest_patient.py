@@ -77,7 +77,7 @@ def drawn_patient(rng: np.random.Generator) -> ChestPatient:
         age=age,
         width=float(width),
         height=float(height),
-        depth=float((95 if male else 86) + 3 * build + 4 * breath + 8 * old + rng.normal(0, 3)),
+        depth=float((83 if male else 75) + 3 * build + 4 * breath + 8 * old + rng.normal(0, 3)),
         fat=float(np.clip(12 + 6 * build + (4 if not male else 0), 5, 32)),
         muscle=float((24 if male else 18) + 2 * build + 2 * stature),
         left_dome=float(np.clip(rng.normal(12, 5), -4, 24)),
@@ -119,17 +119,17 @@ class Thorax:
         low = 0.08 * self.patient.height
         flare = 0.06 * (np.clip(low - z, 0, 200) / 100) ** 2
         apex = 0.34
-        return self.patient.width * (apex + (1 - apex) * (1 - rise**2.3) ** (1 / 1.75) - flare)
+        return self.patient.width * (apex + (1 - apex) * (1 - rise**2.5) ** (1 / 2.0) - flare)
 
     def inner(self, z: Array) -> Array:
         """Where the lung would end medially if there were no mediastinum."""
         rise = self._rise(z)
-        return self.patient.width * (0.34 - 0.37 * np.sqrt(1 - rise**9))
+        return self.patient.width * (0.34 - 0.27 * np.sqrt(1 - rise**7))
 
     def half_depth(self, z: Array) -> Array:
         """Half the inner front-to-back depth."""
         rise = self._rise(z)
-        return self.patient.depth * (0.33 + 0.67 * np.sqrt(1 - 0.98 * rise**2))
+        return self.patient.depth * (0.12 + 0.88 * np.sqrt(1 - 0.97 * rise**2)) * (1 - 0.3 * rise**4)
 
     def middle(self, z: Array) -> Array:
         """y of the middle of that depth: the front wall leans back towards the apex."""

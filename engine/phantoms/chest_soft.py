@@ -63,37 +63,37 @@ def mediastinum_borders(patient: ChestPatient, heart_ratio: float) -> tuple[Pchi
     """x of the mediastinum's right and left border as functions of z/height, the heart scaled to a cardiothoracic ratio."""
     lean, old = patient.heart_lean, patient.aorta
     heart = heart_ratio * 2 * patient.width
-    right = heart * (0.335 - 0.03 * lean)
+    right = heart * (0.315 - 0.03 * lean)
     left = heart - right
-    level = 0.115 + 0.05 * (1 - lean)  # height of the heart's widest point
+    level = 0.035 + 0.035 * (1 - lean)  # height of the heart's widest point: the apex rests on the left dome
     s = patient.width / 140
     right_points = [
         (-0.50, 24 * s),
-        (-0.12, 26 * s),
-        (0.0, 0.80 * right),
-        (level + 0.02, 0.97 * right),
-        (level + 0.12, 1.0 * right),
-        (level + 0.24, 0.82 * right),
-        (0.47, (27 + 2 * old) * s),
-        (0.60, (22 + 6 * old) * s),
-        (0.75, (23 + 3 * old) * s),
-        (0.90, 25 * s),
+        (-0.16, 0.72 * right),
+        (0.02, 0.93 * right),
+        (level + 0.08, right),
+        (level + 0.17, 0.97 * right),
+        (level + 0.28, 0.76 * right),
+        (0.45, (24 + 3 * old) * s),
+        (0.58, (22 + 7 * old) * s),
+        (0.72, (21 + 4 * old) * s),
+        (0.88, 27 * s),
         (1.06, 20 * s),
         (1.4, 18 * s),
     ]
     left_points = [
         (-0.50, 26 * s),
-        (-0.18, 0.52 * left),
-        (-0.06, 0.86 * left),
-        (level - 0.10, 0.985 * left),
-        (level - 0.02, left),
-        (level + 0.08, 0.93 * left),
-        (level + 0.20, 0.73 * left),
-        (level + 0.32, 0.50 * left + 5 * s),
+        (-0.20, 0.70 * left),
+        (-0.08, 0.95 * left),
+        (level - 0.04, left),
+        (level + 0.05, 0.95 * left),
+        (level + 0.17, 0.78 * left),
+        (level + 0.29, 0.57 * left + 3 * s),
+        (level + 0.40, 0.40 * left + 9 * s),
         (0.56, (31 + 2 * lean) * s),
-        (0.625, (25 + 3 * old) * s),
-        (0.76, 21 * s),
-        (0.90, 22 * s),
+        (0.625, (24 + 3 * old) * s),
+        (0.76, 22 * s),
+        (0.90, 27 * s),
         (1.06, 19 * s),
         (1.4, 18 * s),
     ]
@@ -110,7 +110,7 @@ def heart_and_mediastinum(patient: ChestPatient, grid: Grid, heart_ratio: float)
     right, left = mediastinum_borders(patient, heart_ratio)
     level = np.clip(grid.z.astype(np.float64) / patient.height, -0.5, 1.4)
     low, high = right(level), left(level)
-    share = np.clip(1 - np.abs(level - 0.12) / 0.5, 0, 1) ** 0.7  # how much of the heart there is at this height
+    share = np.clip(1 - np.abs(level - 0.02) / 0.5, 0, 1) ** 0.7  # how much of the heart there is at this height
     half_depth = (0.36 + 0.20 * share) * patient.depth
     middle = (0.10 - 0.28 * share) * patient.depth
     x = grid.x - _yaw_shift(patient, -20)
@@ -123,10 +123,10 @@ def covers(patient: ChestPatient, grid: Grid) -> Covers:
     """Heart and mediastinum, both domes, the spine's soft sheath, aortic knob and descending aorta."""
     h, s, old = patient.height, patient.width / 140, patient.aorta
     spine = Thorax(patient).spine_x(grid.z.astype(np.float64)) - _yaw_shift(patient, -60)
-    sheath = np.clip(3 - np.abs(grid.x - spine) / 10, 0, 1) * np.float32(70)
+    sheath = 60 * bulge(((grid.x - spine) / (27 * s)).astype(np.float32), 3.0)
     radius = (15.5 + 5.5 * old) * s
     knob = ellipsoid(
-        grid, ((20 + 4.5 * old) * s + _yaw_shift(patient, 10), 14, 0.71 * h), (radius, 1.6 * radius, 1.05 * radius)
+        grid, ((17 + 5 * old) * s + _yaw_shift(patient, 10), 14, 0.71 * h), (radius, 1.6 * radius, 1.05 * radius)
     )
     below = np.clip((0.72 * h - grid.z) / 12, 0, 1)
     sway = (24 + 7 * old) * s + 6 * old * np.sin(np.pi * (0.7 - grid.z / h)) + _yaw_shift(patient, 55)
@@ -136,7 +136,7 @@ def covers(patient: ChestPatient, grid: Grid) -> Covers:
         (
             diaphragm(patient, grid, -1),
             diaphragm(patient, grid, 1),
-            interval(88.0, sheath.astype(np.float32)),
+            interval(0.40 * patient.depth + 60, sheath.astype(np.float32)),
             knob,
             aorta,
         ),
@@ -156,10 +156,12 @@ def body(patient: ChestPatient, grid: Grid, margin: float) -> Interval:
     waist = np.minimum(z, 0.30 * h)
     width = thorax.outer(waist) * 0.985 + wall * 0.85 + 0.05 * np.clip(-z, 0, 200) * (patient.fat / 14 - 1)
     depth = thorax.half_depth(np.minimum(z, 0.5 * h)) + wall
-    depth = depth * (1 - 0.35 * np.clip((z / h - 0.55) / 0.6, 0, 1))
+    closing = bulge(np.clip((z / h - 0.45) / 0.75, 0, 1).astype(np.float32), 2.0)  # the torso ends inside the shoulders
     torso = interval(
         (thorax.middle(z) * 0.7 + np.zeros_like(grid.x)).astype(np.float32),
-        (depth * bulge((grid.x / width).astype(np.float32), 2.5) * (z < 1.02 * h)).astype(np.float32),
+        (depth * closing * bulge((grid.x / (width * (0.25 + 0.75 * closing))).astype(np.float32), 2.5)).astype(
+            np.float32
+        ),
     )
     shoulders = _shoulders(patient, grid, margin)
     neck_width, neck_depth = (57 if patient.sex == "M" else 48) + margin, 55 + margin
@@ -182,11 +184,11 @@ def _shoulders(patient: ChestPatient, grid: Grid, margin: float) -> Interval:
     top_out = joint_z + 34 + margin
     top_in = 1.30 * h - 0.4 * patient.shoulder_drop + margin
     slope = np.clip((away - 40) / (joint_x - 40), 0, None)
-    top = top_out + (top_in - top_out) * np.exp(-2.6 * slope) - 60 * np.clip(slope - 1, 0, None) ** 1.5
+    top = top_out + (top_in - top_out) * np.exp(-2.2 * slope) - 60 * np.clip(slope - 1, 0, None) ** 1.5
     bottom = 0.36 * h + 0.33 * h * np.clip((away - 0.9 * patient.width) / (0.5 * patient.width), 0, 1.2) - margin
     half_height = np.maximum((top - bottom) / 2, 1e-3)
     reach = joint_x + 45 + margin
-    depth = (0.66 * patient.depth + margin) * (1 - 0.42 * np.clip(away / reach, 0, 1) ** 2)
+    depth = (0.78 * patient.depth + margin) * (1 - 0.42 * np.clip(away / reach, 0, 1) ** 2)
     half = depth * bulge((grid.z - (top + bottom) / 2) / half_height, 2.6) * bulge(away / reach, 4.0)
     return interval(16.0, half.astype(np.float32))
 
@@ -251,7 +253,7 @@ def airways(patient: ChestPatient, grid: Grid) -> FloatImage:
     ]
     canvas = grid.empty()
     for points in (trunk, right, left):
-        line = curve(points, 0.7 * grid.spacing)
+        line = curve(points, 0.5 * grid.spacing)
         outward = np.tile([0.0, 1.0, 0.0], (len(line), 1))
         tube(canvas, grid, line, outward, line[:, 3], 0.85 * line[:, 3], 0, 1.0, fibres=36, layers=3)
     return canvas

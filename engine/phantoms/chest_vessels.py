@@ -30,9 +30,9 @@ def hilum(patient: ChestPatient, side: int) -> FloatArray:
     """[3] where the artery leaves the mediastinum; the left hilum is the higher one."""
     s = patient.width / 140
     return (
-        np.array([-29.0 * s, 18, 0.47 * patient.height])
+        np.array([-34.0 * s, 18, 0.485 * patient.height])
         if side < 0
-        else np.array([33.0 * s, 22, 0.535 * patient.height])
+        else np.array([37.0 * s, 22, 0.55 * patient.height])
     )
 
 
@@ -44,6 +44,17 @@ def vessels(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> Floa
         starts, directions, radii = _segments(patient, side, rng)
         _grow(canvas, grid, patient, side, starts, directions, radii, rng)
     return canvas
+
+
+def hilar_haze(patient: ChestPatient, grid: Grid) -> FloatImage:
+    """[rows, columns] mm of the soft tissue that wraps the great vessels and bronchi at both hila: nodes, fat, bronchial walls."""
+    haze = grid.empty()
+    for side in SIDES:
+        x, _, z = hilum(patient, side)
+        along = (grid.z - z + 8) / 24
+        across = (grid.x - x - side * 4) / 13
+        haze += (9 * patient.markings * np.exp(-(along**2) - across**2)).astype(np.float32)
+    return haze
 
 
 def _central(canvas: FloatImage, grid: Grid, patient: ChestPatient, side: int, rng: np.random.Generator) -> None:
@@ -104,7 +115,7 @@ def _segments(patient: ChestPatient, side: int, rng: np.random.Generator) -> tup
     starts = np.array([x, y, z]) + table[:, :3] * scale
     headings = table[:, 3:6] * [side, 1, 1] + rng.normal(0, 0.14, (len(table), 3))
     headings /= np.linalg.norm(headings, axis=1, keepdims=True)
-    radii = table[:, 6] * patient.markings * rng.uniform(0.85, 1.15, len(table))
+    radii = 1.3 * table[:, 6] * patient.markings * rng.uniform(0.85, 1.15, len(table))
     return starts, headings, radii
 
 
