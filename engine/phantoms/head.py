@@ -20,7 +20,7 @@ from engine.phantoms.head_skull import Head, grow_head, outside_brain
 from engine.phantoms.phantom import LESION_KINDS, Lesion, LesionRequest, Phantom
 
 DEPTHS = 3  # samples through a slice's thickness: partial volume along z
-VISIBLE_HU = 2.0  # a smaller change of the noise-free image is not part of a lesion's mask
+VISIBLE_HU = 3.0  # a smaller change of the noise-free image is not part of a lesion's mask
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def render(
 def draw_patient(rng: np.random.Generator, age_years: float | None) -> HeadPatient:
     """An adult from the population; head space is about a tenth larger than life, which the scale puts right."""
     age, sex = float(rng.uniform(18, 88)), "F" if rng.random() < 0.5 else "M"
-    size = (0.91 if sex == "M" else 0.875) * float(rng.normal(1, 0.02))
+    size = (0.95 if sex == "M" else 0.92) * float(rng.normal(1, 0.02))
     stretch = rng.normal(1, 0.022, 3)
     return HeadPatient(
         age_years=round(age if age_years is None else age_years, 1),
@@ -91,7 +91,7 @@ def draw_patient(rng: np.random.Generator, age_years: float | None) -> HeadPatie
         scale=(size * float(stretch[0]), size * float(stretch[1]), size * float(stretch[2])),
         angles=(float(rng.normal(4, 5)), float(rng.normal(0, 3)), float(rng.normal(0, 2.5))),
         shift=(float(rng.normal(0, 4)), float(rng.normal(0, 5)), float(rng.uniform(-3, 3))),
-        noise_hu=float(rng.uniform(3, 5.5)),
+        noise_hu=float(rng.uniform(3, 4.6)),
         headrest=bool(rng.random() < 0.7),
     )
 
@@ -127,7 +127,7 @@ def _sample(
     near = head.skin(p) > -3
     hu = np.full(p.x.shape, -1000.0, np.float32)
     if patient.headrest:
-        hu += _headrest(scanner, edge)
+        hu += _headrest(scanner, float(scanner.y[near].min()) - 2, edge)
     inner = p.at(near)
     tissue = outside_brain(inner, head, edge)
     cavity = head.cavity(inner)
@@ -152,11 +152,11 @@ def _hardening(p: Points, depth: Floats) -> Floats:
     return np.asarray(rim - 7 * bar + streak, np.float32)
 
 
-def _headrest(p: Points, edge: float) -> Floats:
-    """HU above air of a carbon-fibre cradle behind the head."""
-    radius = np.hypot(p.x / 1.05, p.y - 8)
-    shell = np.minimum(2.2 - np.abs(radius - 113), -30 - p.y)
-    return np.asarray(share(np.asarray(shell, np.float32), edge) * 1030, np.float32)
+def _headrest(p: Points, back: float, edge: float) -> Floats:
+    """HU above air of a carbon-fibre cradle that the back of the head (y = `back` mm) lies in."""
+    radius = np.hypot(p.x / 1.05, p.y - back - 104)
+    shell = np.minimum(1.8 - np.abs(radius - 106), back + 60 - p.y)
+    return np.asarray(share(np.asarray(shell, np.float32), edge) * 1250, np.float32)
 
 
 def _with_lesion(sampled: _Sampled, lesion: HeadLesion) -> Floats:

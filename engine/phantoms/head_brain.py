@@ -11,9 +11,9 @@ import numpy as np
 
 from engine.phantoms.head_shapes import Field, Floats, Points, ellipsoid, noise, paint, share, tube, union
 
-CSF, WHITE, GREY, NUCLEUS, CEREBELLUM, STEM, DURA, VENOUS = 6.0, 28.0, 38.0, 37.5, 36.0, 31.5, 50.0, 56.0
-GYRUS_MM = 3.3  # scale of the folding noise: sulci come about 4.4 times this apart
-RIBBON_MM = 2.9  # cortical thickness
+CSF, WHITE, GREY, NUCLEUS, CEREBELLUM, STEM, DURA, VENOUS = 6.0, 27.5, 38.5, 37.5, 36.0, 31.5, 50.0, 56.0
+GYRUS_MM = 3.0  # scale of the folding noise: sulci come about 4.4 times this apart
+RIBBON_MM = 3.2  # cortical thickness
 SYLVIAN_X = 37.0
 
 
@@ -80,7 +80,7 @@ def fill_brain(hu: Floats, p: Points, below_table: Floats, brain: Brain, voxel_m
     surface, gap = _cortex(p, bent, both, below_table, tentorium, brain)
     cerebrum = share(surface, voxel_mm) * share(-tentorium - 1.0, voxel_mm)
     white = share(np.minimum(gap, surface) - RIBBON_MM, voxel_mm)
-    paint(hu, cerebrum, GREY + (WHITE - GREY) * white)
+    paint(hu, cerebrum, GREY + (WHITE - GREY + 0.8 * brain.depths(bent)) * white)
     _paint_nuclei(hu, bent, both, cerebrum, voxel_mm)
     fluid = _fissures(bent, both, gap, brain, voxel_mm) * cerebrum
     paint(hu, fluid, CSF)
@@ -101,16 +101,16 @@ def _bent(p: Points, brain: Brain) -> Points:
 
 
 def _below_tentorium(both: Points) -> Floats:
-    """Signed distance to the tentorium: a tent with its apex behind the midbrain, in front of it the petrous ridge."""
+    """Signed distance to the tentorium: a tent with its apex behind the midbrain; in front the petrous ridge, its edge rising backwards."""
     roof = 5 - 0.0085 * both.x**2 + 0.32 * np.minimum(both.y + 46, 0) - both.z
-    ridge = -13 - 0.40 * both.x - both.y
+    ridge = -13 - 0.40 * both.x - 0.85 * np.maximum(both.z + 25, 0) * np.clip(both.x / 14, 0, 1) - both.y
     return np.asarray(np.minimum(0.85 * roof, 0.92 * ridge), np.float32)
 
 
 def _ventricles(p: Points, both: Points, size: float) -> Floats:
     """Lateral ventricles with their horns, third and fourth ventricle, aqueduct. `size` scales the radii."""
     r = size
-    body = tube(both, ((11, 33, 4), (9, 22, 11), (9, 2, 21), (13, -20, 24), (21, -38, 19)), (2.4 * r, 4.0 * r, 3.7 * r, 3.9 * r, 5.0 * r),
+    body = tube(both, ((11, 33, 4), (9, 22, 11), (9, 2, 21), (13, -20, 24), (21, -38, 19)), (3.4 * r, 5.0 * r, 4.0 * r, 4.0 * r, 5.0 * r),
                 (1, 1, 1.5))  # fmt: skip
     atrium = tube(both, ((21, -38, 19), (26, -44, 8), (24, -62, 8), (22, -76, 9)), (5.0 * r, 5.4 * r, 3.2 * r, 1.2 * r), (1, 1, 1.25))
     temporal = tube(both, ((27, -42, 4), (34, -32, -9), (33, -18, -17), (30, -8, -21)), (4.0 * r, 2.2 * r, 1.9 * r, 1.6 * r))
@@ -127,28 +127,29 @@ def _cortex(p: Points, bent: Points, both: Points, below_table: Floats, tentoriu
     inner = ((bent.y - 2) / 47) ** 2 + ((bent.z - 6) / 30) ** 2 > 1  # outside of the corpus callosum and what lies below
     split = np.where(inner, np.abs(bent.x) - np.float32(1.3 + 0.5 * brain.atrophy), np.float32(30))
     surface = np.minimum(np.minimum(outer, split), np.maximum(-tentorium - 0.5, np.where(bent.y > -20, 12, -50)))
-    sulcus = _sulci(bent, brain)
-    deep = np.maximum(np.minimum(outer, split) - (15 + 3.5 * brain.depths(bent)), 0)
+    sulcus, center = _sulci(bent, brain)
+    deep = np.maximum(np.maximum(np.minimum(outer, split) - (15 + 3.5 * brain.depths(bent)), 34 - center), 0)
     folded = np.sqrt(sulcus**2 + deep**2)
-    return np.asarray(surface, np.float32), np.asarray(np.minimum(folded, _sylvian(bent, both)), np.float32)
+    return np.asarray(surface, np.float32), np.asarray(np.minimum(folded, _sylvian(bent, both, brain)), np.float32)
 
 
-def _sulci(p: Points, brain: Brain) -> Floats:
-    """Distance to the zero surfaces of noise that hardly changes along the radius of each hemisphere: sheets that stand on the surface."""
+def _sulci(p: Points, brain: Brain) -> tuple[Floats, Floats]:
+    """Distance to the zero surfaces of noise that hardly changes along the radius of each hemisphere (sheets that stand on the surface), and
+    that radius."""
     side = np.where(p.x < 0, np.float32(-1), np.float32(1))
     x, y, z = np.abs(p.x) - 22, p.y + 14, p.z - 8
     radius = np.sqrt(x * x + y * y + z * z) + np.float32(1e-3)
     stretch = (46 + 0.3 * (radius - 46)) / radius
     folded = Points(side * (40 + x * stretch), y * stretch - 14, z * stretch + 8)
-    return np.asarray(np.abs(brain.folds(folded)) * np.float32(GYRUS_MM * 0.95), np.float32)
+    return np.asarray(np.abs(brain.folds(folded)) * np.float32(GYRUS_MM * 0.95), np.float32), np.asarray(radius, np.float32)
 
 
-def _sylvian(p: Points, both: Points) -> Floats:
+def _sylvian(p: Points, both: Points, brain: Brain) -> Floats:
     """Distance to the Sylvian fissure: a slanting cleft from the side, and the cistern over the insula at its bottom."""
-    slant = p.z + 1 + 0.38 * (p.y + 2)
+    slant = p.z + 1 + 0.38 * (p.y + 2) + 2.8 * brain.drift[2](p)
     ends = np.maximum(np.maximum(p.y - 24, -34 - p.y), 0)
     cleft = np.sqrt((0.93 * slant) ** 2 + np.maximum(SYLVIAN_X - both.x, 0) ** 2 + ends**2)
-    bow = both.x - SYLVIAN_X + 0.006 * (p.y - 2) ** 2
+    bow = both.x - SYLVIAN_X + 1.5 * brain.drift[0](p) + 0.006 * (p.y - 2) ** 2
     above = np.maximum(np.abs(slant - 3) - 10, 0)
     insula = np.sqrt(bow**2 + above**2 + np.maximum(np.maximum(p.y - 22, -22 - p.y), 0) ** 2)
     return np.asarray(np.minimum(cleft, insula), np.float32)
@@ -156,8 +157,8 @@ def _sylvian(p: Points, both: Points) -> Floats:
 
 def _fissures(p: Points, both: Points, gap: Floats, brain: Brain, voxel_mm: float) -> Floats:
     """Share of fluid in sulci and fissures: narrow in the young."""
-    width = np.float32(0.42 + 0.75 * brain.atrophy)
-    sylvian = _sylvian(p, both) - np.float32(0.55 + 0.9 * brain.atrophy)
+    width = np.float32(0.62 + 0.8 * brain.atrophy)
+    sylvian = _sylvian(p, both, brain) - np.float32(0.8 + 0.9 * brain.atrophy) * np.clip(1.1 + (both.x - 36) / 25, 0.9, 1.8)
     return np.maximum(share(width - gap, voxel_mm), share(-sylvian, voxel_mm))
 
 
@@ -166,8 +167,8 @@ def _cisterns(p: Points, both: Points) -> Floats:
     star = union(ellipsoid(p, (0, 1, -17), (9, 9, 5)), tube(both, ((4, 2, -17), (24, 6, -14)), (3.4, 1.6)), 3)
     star = union(star, tube(p, ((0, 4, -17), (0, 22, -14)), (3, 1.2)), 2)
     peduncle = ellipsoid(p, (0, -14, -16), (5, 4, 6))
-    midbrain = _midbrain(p, both)
-    ambient = np.minimum(1.7 - np.abs(midbrain + 1.7), 9 - np.abs(p.z + 8))
+    midbrain = ellipsoid(p, (0, -27, -8), (15, 12, 30))
+    ambient = np.minimum(np.minimum(1.6 - np.abs(midbrain + 1.7), 8 - np.abs(p.z + 6)), 0.5 * (-21 - p.y))
     plate = np.minimum(ellipsoid(p, (0, -42, 0), (12, 4.2, 8)), 1.5 + 0.12 * both.x**2 - (p.y + 42))
     return np.maximum.reduce([star, peduncle, np.asarray(ambient, np.float32), np.asarray(plate, np.float32)])
 
@@ -196,13 +197,14 @@ def _paint_posterior_fossa(
 ) -> None:
     """Cerebellum with folia, and the brainstem; what they leave is cistern."""
     paint(hu, share(np.minimum(tentorium, below_table), voxel_mm), CSF)
-    hemisphere = ellipsoid(both, (25, -65, -33), (29, 29, 25))
-    vermis = ellipsoid(bent, (0, -66, -24), (15, 24, 24))
-    reach = np.minimum(np.minimum(union(hemisphere, vermis, 5), tentorium - 1.0), below_table - 1.6 - brain.atrophy)
-    folia = np.sin((bent.z + 0.35 * bent.y + 2.5 * brain.folds(bent)) * np.float32(2 * np.pi / 4.6))
+    hemisphere = ellipsoid(both, (24, -64, -32), (36, 37, 31))
+    vermis = ellipsoid(bent, (0, -64, -22), (18, 30, 30))
+    reach = np.minimum(np.minimum(union(hemisphere, vermis, 5), tentorium - 0.8), below_table - 1.4 - brain.atrophy)
+    reach = np.minimum(reach, union(-36 - bent.y, 1.3 * (both.x - 24), 12))  # the angle beside the pons stays cistern
+    folia = np.sin((bent.z + 0.35 * bent.y + 2.5 * brain.folds(bent)) * np.float32(2 * np.pi / 5.6))
     core = union(ellipsoid(both, (19, -58, -35), (13, 11, 9)), ellipsoid(both, (13, -46, -34), (8, 9, 5)), 3)
     cerebellum = share(reach, voxel_mm)
-    paint(hu, cerebellum, CEREBELLUM + 1.2 * folia - (CEREBELLUM - WHITE - 1.5) * share(core + 1.0 * folia, 3.0))
+    paint(hu, cerebellum, CEREBELLUM + 1.8 * folia - (CEREBELLUM - WHITE - 1.5) * share(core + 1.0 * folia, 3.0))
     paint(hu, cerebellum * np.clip(0.5 - reach / 3, 0, 0.5) * np.clip(folia, 0, 1) * (0.4 + brain.atrophy), CSF)
     pons = union(ellipsoid(bent, (0, -27, -31), (17, 13, 13)), tube(both, ((12, -30, -32), (20, -42, -34)), (8, 7)), 4)
     medulla = tube(bent, ((0, -33, -44), (0, -42, -64), (0, -45, -120)), (9, 7, 6.2), (1.15, 1, 1))

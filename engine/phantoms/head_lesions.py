@@ -10,7 +10,7 @@ from engine.phantoms.head_brain import Compartments
 from engine.phantoms.head_shapes import Floats, Points, ellipsoid, noise, share
 from engine.phantoms.phantom import LesionRequest, Side
 
-BLOOD = 68.0  # HU of a fresh clot
+BLOOD = 71.0  # HU of a fresh clot
 # (how often, centre, radii relative to the size) of bleeds inside the brain, left side: putamen, thalamus, lobes, cerebellum
 BLEEDS = (
     (0.38, (27.0, 0.0, 2.0), (0.72, 1.1, 0.85)),
@@ -120,10 +120,10 @@ def _infarct(request: LesionRequest, own: Points, parts: Compartments, side: Sid
     inside = np.minimum(width * open_at - away + ragged, own.x - 3)
     inside = np.where(parts.below_tentorium > 0, -9.0, inside)
     share_in = share(np.asarray(inside, np.float32), 5.0) * parts.tissue
-    drop = float(rng.uniform(9, 13)) * request.strength
-    # grey matter falls by `drop`, white matter by about half of it: both end near 25 HU
+    drop = float(rng.uniform(11, 15)) * request.strength
+    # grey matter falls by `drop`, white matter by less: both end near 24 HU
     white = np.clip(parts.white, 0, 1)
-    added = -share_in * (drop * (1 - white) + 0.45 * drop * white)
+    added = -share_in * (drop * (1 - white) + 0.55 * drop * white)
     return HeadLesion(
         np.zeros_like(own.x), np.zeros_like(own.x), np.asarray(added, np.float32), _extent(own, share_in), side
     )

@@ -54,15 +54,21 @@ def _cavity(p: Points) -> Floats:
     t = (p.y - (front + back) / 2) / np.maximum((front - back) / 2, 1)
     wide = half * (1 - np.float32(0.06) * np.maximum(t, 0))
     ring = (np.abs(p.x / wide) ** 2.3 + np.abs(t) ** 2.3) ** (1 / 2.3)
-    floor = np.interp(p.y, (-20, 0, 12, 25, 40, 60, 75), (-12, -14, -16, -21, -21, -15, -2)).astype(np.float32)
-    floor = floor + np.where(p.y > 15, 6 * np.exp(-(((np.abs(p.x) - 30) / 14) ** 2)), 0).astype(np.float32)
+    floor = np.interp(p.y, (-20, 0, 12, 25, 40, 60, 75), (-12, -14, -17, -24, -25, -17, -2)).astype(np.float32)
+    floor = floor + np.clip((p.y - 12) / 10, 0, 1) * 12 * np.exp(-(((np.abs(p.x) - 33) / 17) ** 2)).astype(np.float32)
     vault = np.minimum((1 - ring) * half, np.minimum(p.z - floor, 83 - p.z))
     both = p.folded()
     inside = union(vault, ellipsoid(both, (44, -12, -20), (24, 39, 25)), 5)
     posterior = ellipsoid(p, (0, -59, -30), (59, 43, 37))
     inside = union(inside, posterior, 4)
     inside = union(inside, ellipsoid(p, (0, -12, -17), (24, 18, 15)), 4)
+    inside = -union(-inside, _petrous(both) - 0.5, 3)
     return union(inside, tube(p, ((0, -40, -45), (0, -44, -68), (0, -46, -120)), (17, 14, 12.5)), 6)
+
+
+def _petrous(both: Points) -> Floats:
+    """The pyramids that part the middle from the posterior fossa, from the mastoid to the clivus."""
+    return tube(both, ((62, -40, -36), (44, -32, -33), (26, -20, -31), (12, -9, -31)), (12, 9.5, 7, 4.5))
 
 
 def _skin(p: Points, cavity: Floats, cover: float) -> Floats:
@@ -87,7 +93,7 @@ def outside_brain(p: Points, head: Head, voxel_mm: float) -> Floats:
     paint(hu, share(depth, voxel_mm), SKIN)
     paint(hu, share(depth - 1.8, voxel_mm), FAT)
     low = np.clip((-8 - p.z) / 12, 0, 1) * share(depth - 4.5 - 2 * uneven, voxel_mm)
-    paint(hu, low * np.clip(0.95 - 0.75 * np.clip(uneven - 0.35, 0, 1), 0, 1), MUSCLE + 4 * uneven)
+    paint(hu, low * (0.97 - 0.8 * np.exp(-((uneven / 0.28) ** 2))), MUSCLE + 4 * np.abs(uneven))
     both = p.folded()
     temporalis = np.minimum(ellipsoid(both, (70, 8, 2), (13, 42, 38)), depth - 3)
     paint(hu, share(temporalis, voxel_mm), MUSCLE)
@@ -102,7 +108,7 @@ def _paint_vault(hu: Floats, p: Points, cavity: Floats, head: Head, voxel_mm: fl
     """Two tables with diploe between, thin at the temples, thick at forehead and occiput; sutures cross it as grey threads."""
     temple = np.exp(-(((p.y - 12) / 28) ** 2) - ((p.z + 8) / 22) ** 2) * (np.abs(p.x) > 35)
     thick = np.float32(head.thickness_mm) * (1 + 0.12 * head.texture(p) - 0.45 * temple)
-    thick = np.where(p.z < -22, np.minimum(thick, 4.2), thick) + 4 * np.exp(-((p.x / 9) ** 2) - ((p.y + 105) / 14) ** 2)
+    thick = np.where((p.z < -22) | ((p.y > 15) & (p.y < 62) & (p.z < -6)), np.minimum(thick, 2.4), thick) + 4 * np.exp(-((p.x / 9) ** 2) - ((p.y + 105) / 14) ** 2)
     out = -cavity
     shell = np.minimum(out, thick - out)
     shell = np.minimum(shell, p.z + 78)
@@ -115,15 +121,15 @@ def _paint_vault(hu: Floats, p: Points, cavity: Floats, head: Head, voxel_mm: fl
     seam = np.where(p.z > 12, np.minimum(np.minimum(coronal, lambdoid), sagittal), 9)
     tissue = tissue - 650 * np.clip(1.2 - seam / 1.3, 0, 1)
     paint(hu, share(shell, voxel_mm), tissue)
-    sinus = np.minimum(ellipsoid(p.folded(), (11, 79, 3), (15, 5.5, 11)), np.abs(p.x) - 0.8)
-    bone = ellipsoid(p.folded(), (12, 79, 2), (21, 8.5, 17))
+    sinus = np.minimum(ellipsoid(p.folded(), (11, 76.5, -3), (13, 3.2, 10)), np.abs(p.x) - 0.8)
+    bone = ellipsoid(p.folded(), (11, 76, -4), (17, 5.4, 14))
     paint(hu, share(bone, voxel_mm), COMPACT * 0.85)
     paint(hu, share(sinus, voxel_mm), AIR)
 
 
 def _paint_base(hu: Floats, p: Points, both: Points, cavity: Floats, head: Head, voxel_mm: float) -> None:
     """Petrous pyramids with mastoid cells, sphenoid wings and body, clivus, condyles, atlas."""
-    petrous = tube(both, ((66, -34, -33), (46, -31, -31), (26, -22, -31), (11, -12, -32)), (13, 11, 8.5, 5))
+    petrous = _petrous(both)
     wing = tube(both, ((54, 22, -12), (34, 17, -17), (9, 12, -17)), (3.2, 3.2, 3.0))
     body = ellipsoid(p, (0, 8, -28), (19, 17, 14))
     clivus = tube(p, ((0, -8, -26), (0, -24, -58)), (9, 7), (1.6, 1, 1))
@@ -157,7 +163,7 @@ def _paint_face(hu: Floats, p: Points, both: Points, head: Head, voxel_mm: float
     maxilla = ellipsoid(both, (27, 47, -56), (18.5, 21, 22))
     cheek = tube(both, ((40, 64, -46), (57, 48, -46), (68, 10, -41), (68, -8, -38)), (6.5, 6.0, 2.6, 2.6), (1, 1, 1.3))
     rim = tube(both, ((50, 55, -46), (50, 60, -22), (46, 62, -14)), (4.5, 4.5, 4.5))
-    nose = tube(p, ((0, 86, -30), (0, 76, -20)), (4.5, 6))
+    nose = tube(p, ((0, 82, -29), (0, 75, -17)), (3, 5))
     jaw = tube(both, ((51, -10, -44), (50, 2, -70), (48, 12, -100)), (5.5, 4.5, 5), (1, 2.0, 1))
     pterygoid = tube(both, ((14, 14, -40), (17, 12, -70)), (2.6, 2.6), (1, 2.5, 1))
     vomer = np.minimum(ellipsoid(p, (0, 40, -46), (21, 40, 34)), 80 - p.y)
@@ -182,7 +188,7 @@ def _paint_face(hu: Floats, p: Points, both: Points, head: Head, voxel_mm: float
 def _paint_orbits(hu: Floats, p: Points, both: Points, voxel_mm: float) -> None:
     """A cone of fat in a bony wall, the globe with its lens, optic nerve and the straight muscles."""
     orbit = union(ellipsoid(both, (33, 58, -32), (19, 18, 17)), tube(both, ((31, 55, -31), (14, 16, -24)), (15, 3)), 6)
-    wall = np.minimum(orbit + 2.6, 66 - p.y)
+    wall = np.minimum(orbit + 1.5, 66 - p.y)
     paint(hu, share(wall, voxel_mm), 950.0)
     paint(hu, share(orbit, voxel_mm), FAT)
     nerve = tube(both, ((33, 56, -32), (24, 36, -28), (12, 14, -23)), (2.4, 2.2, 2.0))
