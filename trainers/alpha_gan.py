@@ -1,14 +1,14 @@
 """How an alpha-GAN learns: four losses, four updates, growing resolution. The network and its scores are in engine/models/alpha_gan.py.
 
 Losses are Rosca et al. 2017, algorithm 1 (arXiv:1706.04987), with a deterministic encoder as in Nakao et al. 2021. D and C give logits; x are
-images, z = E(x), x' = G(z), n ~ N(0, 1), x" = G(n), and l(a) = -log sigmoid(a):
+images, z = E(x), x' = G(z), n ~ N(0, 1), x" = G(n), and l(y) = -log sigmoid(y):
 
-    encoder             lambda |x - x'|_1 + l(C(z))
-    generator           lambda |x - x'|_1 + l(D(x')) + l(D(x"))
+    encoder             lambda |x - x'|_1 + b l(C(z))
+    generator           lambda |x - x'|_1 + a (l(D(x')) + l(D(x")))
     discriminator       l(D(x)) + l(-D(x')) + l(-D(x"))
     code discriminator  l(C(n)) + l(-C(z))
 
-Each network is updated through a graph of its own: what reaches it from another network is detached or computed anew, never shared.
+a and b are 1 in the paper. Each network is updated through a graph of its own: what reaches it from another network is detached or computed anew, never shared.
 """
 
 from __future__ import annotations
@@ -94,15 +94,15 @@ class AlphaGANTrainer(MethodTrainer):
         z = self.encode(x, fade)
         reconstruction = self.generate(z, stage.resolution, fade)
         error = F.l1_loss(reconstruction.float(), x)
-        encoder_loss = weight * error + _loss(self.judge_code(z))
+        encoder_loss = weight * error + self.plan.code_weight * _loss(self.judge_code(z))
         self.update("encoder", encoder_loss)
 
         z = z.detach()  # the code before the encoder's step, as in Rosca's algorithm; its graph is not used again
         images = self.generate(torch.cat([z, noise]), stage.resolution, fade)  # [2B, 1, r, r]
         reconstruction = images[: len(z)]
         judged_reconstruction, judged_sample = self.judge(images, fade).chunk(2)
-        generator_loss = weight * F.l1_loss(reconstruction.float(), x) + _loss(judged_reconstruction)
-        generator_loss = generator_loss + _loss(judged_sample)
+        adversarial = _loss(judged_reconstruction) + _loss(judged_sample)
+        generator_loss = weight * F.l1_loss(reconstruction.float(), x) + self.plan.adversarial_weight * adversarial
         self.update("generator", generator_loss)
 
         judged = self.judge(torch.cat([x, images.detach().to(x.dtype)]), fade)  # [3B, 1]

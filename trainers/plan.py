@@ -38,6 +38,8 @@ class TrainingPlan(BaseModel):
     learning_rate: float = Field(5e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.9)
     reconstruction_weight: float = Field(20.0, ge=0, description="lambda of the mean absolute error")
+    adversarial_weight: float = Field(1.0, ge=0, description="of the image discriminator's verdict in the generator's loss")
+    code_weight: float = Field(1.0, ge=0, description="of the code discriminator's verdict in the encoder's loss")
     width: int = Field(512, ge=8, description="channels at the network's smallest resolution")
     code: int = Field(128, ge=1)
     average_decay: float = Field(

@@ -1,0 +1,190 @@
+"""Reads a cohort for training or evaluation: which series, whose, and what is known of them; checks that it can be used. Loads no network."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import CohortRejected, NormascopeError
+from engine.imaging.discovery import open_study
+from engine.imaging.series import Series
+from engine.models.card import Applicability, Preprocessing
+from engine.preprocess import prepare
+
+FEWEST_NORMALS = 20
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Series of one kind, and what could not be read.
+
+    Attributes:
+        series: found, not decoded; `label` is "abnormal", "normal" or "" (not stated).
+        failures: one error a file that is no image or cannot be opened.
+    """
+
+    path: str
+    series: tuple[Series, ...]
+    failures: tuple[NormascopeError, ...] = field(default=())
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Whose each series is. A file that names no patient is taken for a patient of its own."""
+        return tuple(series.patient_id or series.study_uid for series in self.series)
+
+    def labelled(self, *labels: str) -> Cohort:
+        """The series with one of these labels."""
+        return Cohort(self.path, tuple(s for s in self.series if s.label in labels), self.failures)
+
+
+def read_cohort(path: str | Path) -> Cohort:
+    """Everything `open_study` finds at `path`; a bad file is one failure, and the rest goes on.
+
+    Raises:
+        CohortRejected: nothing could be read, or radiographs and volumes are mixed.
+    """
+    failures: list[NormascopeError] = []
+    series = tuple(open_study(path, on_error=failures.append))
+    if not series:
+        reason = f" (the first reason: {failures[0]})" if failures else ""
+        raise CohortRejected(
+            f"no image could be read{reason}", where=path, cure="Give a folder, archive or CSV of images."
+        )
+    kinds = {item.kind for item in series}
+    if len(kinds) > 1:
+        raise CohortRejected(
+            "radiographs and volumes are mixed", where=path, cure="Keep them apart: a model reads one kind."
+        )
+    return Cohort(str(path), series, tuple(failures))
+
+
+def check_normals(cohort: Cohort) -> None:
+    """Raises CohortRejected unless there are enough normals, of more than one patient, none of them labelled abnormal."""
+    if any(series.label == "abnormal" for series in cohort.series):
+        raise CohortRejected("images labelled abnormal are among the normals", where=cohort.path, cure="Take them out.")
+    if len(cohort.series) < FEWEST_NORMALS:
+        raise CohortRejected(
+            f"{len(cohort.series)} normal images are too few",
+            where=cohort.path,
+            cure=f"Collect at least {FEWEST_NORMALS}; several hundred make a useful model.",
+        )
+    if len(set(cohort.patients)) < 2:
+        raise CohortRejected(
+            "all images are of one patient", where=cohort.path, cure="Collect images of many patients, with their IDs."
+        )
+    if len({series.synthetic for series in cohort.series}) > 1:
+        raise CohortRejected(
+            "patients and synthetic phantoms are mixed", where=cohort.path, cure="Keep them apart: they look different."
+        )
+
+
+def check_apart(normals: Cohort, abnormals: Cohort) -> None:
+    """Raises CohortRejected when an image is on both sides."""
+    both = {series.sources for series in normals.series} & {series.sources for series in abnormals.series}
+    if both:
+        raise CohortRejected(
+            f"{len(both)} images are among the normals and the abnormals",
+            where=abnormals.path,
+            cure="Give two folders without images in common, or a CSV with a label column for both.",
+        )
+
+
+def inferred_applicability(series: Sequence[Series]) -> Applicability:
+    """What the cohort's DICOM tags say a study must be; a tag that some images lack limits nothing but the modality."""
+
+    def values(name: str) -> tuple[str, ...]:
+        found = {str(getattr(item, name)).upper() for item in series}
+        return () if "" in found else tuple(sorted(found))
+
+    modality = tuple(sorted({item.modality.upper() for item in series if item.modality}))
+    if set(modality) & {"CR", "DX"}:
+        modality = tuple(sorted({*modality, "CR", "DX"}))  # two names of one kind of image
+    return Applicability(
+        modality=modality,
+        body_part=values("body_part"),
+        view=values("view"),
+        synthetic=all(item.synthetic for item in series),
+    )
+
+
+def decoded(
+    series: Sequence[Series], preprocessing: Preprocessing, size: tuple[int, ...], workers: int = 2
+) -> Iterator[npt.NDArray[np.float32] | NormascopeError]:
+    """What the network sees of each series, [1, *S] float32 in [-1, 1], in order; or why it cannot be prepared."""
+
+    def one(item: Series) -> npt.NDArray[np.float32] | NormascopeError:
+        try:
+            image = item.load_radiograph() if item.kind == "radiograph" else item.load_volume(workers=1)
+            return prepare(image, preprocessing, size).tensor
+        except NormascopeError as error:
+            error.where = error.where or item.path
+            return error
+
+    ahead = 8 * workers  # so that a large cohort is never decoded faster than it is taken
+    with ThreadPoolExecutor(workers) as pool:
+        for first in range(0, len(series), ahead):
+            yield from pool.map(one, series[first : first + ahead])
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCohort:
+    """Network inputs kept as bytes, so that loading never stalls an epoch.
+
+    Attributes:
+        images: [N, *S] uint8, memory-mapped; 0 and 255 stand for -1 and 1.
+        kept: index into the cohort of each.
+        failures: why the others could not be prepared.
+    """
+
+    images: npt.NDArray[np.uint8]
+    kept: tuple[int, ...]
+    failures: tuple[NormascopeError, ...]
+
+
+def prepare_cohort(
+    series: Sequence[Series],
+    preprocessing: Preprocessing,
+    size: tuple[int, ...],
+    folder: Path,
+    on_share: Callable[[float], None] | None = None,
+) -> PreparedCohort:
+    """Decode and preprocess once, into `folder`; what an earlier run left there of the same series is used again."""
+    asked = json.dumps([[s.sources for s in series], preprocessing.model_dump(), size], sort_keys=True)
+    name = hashlib.sha256(asked.encode()).hexdigest()[:16]
+    array_file, index_file = folder / f"{name}.npy", folder / f"{name}.json"
+    if index_file.exists():
+        return PreparedCohort(np.load(array_file, mmap_mode="r"), tuple(json.loads(index_file.read_text())), ())
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{name}.partial.npy"
+    images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(series), *size))
+    kept: list[int] = []
+    failures: list[NormascopeError] = []
+    for index, found in enumerate(decoded(series, preprocessing, size)):
+        if isinstance(found, NormascopeError):
+            failures.append(found)
+        else:
+            images[len(kept)] = np.rint((found[0] + 1) * 127.5)
+            kept.append(index)
+        if on_share is not None:
+            on_share((index + 1) / len(series))
+    images.flush()
+    del images
+    partial.replace(array_file)
+    index_file.write_text(json.dumps(kept))
+    return PreparedCohort(np.load(array_file, mmap_mode="r")[: len(kept)], tuple(kept), tuple(failures))
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
+    """A CSV file with a header."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
