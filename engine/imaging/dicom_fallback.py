@@ -76,7 +76,7 @@ def _elements_of(dataset: Dataset, body: bytes, stop: int) -> dicom_elements.Ele
     order = "<" if little_endian else ">"
     if stop + 8 > len(body):
         return elements
-    group, element, vr, short = struct.unpack_from(order + "HH2sH", body, stop)
+    group, element, vr = struct.unpack_from(order + "HH2s", body, stop)
     tag = group << 16 | element
     if 0x7FE00008 <= tag <= dicom_elements.PIXEL_DATA and stop + 12 <= len(body):
         implicit = vr not in (

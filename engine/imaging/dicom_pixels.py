@@ -100,21 +100,31 @@ def _stored(header: ImageHeader, data: bytes | None) -> tuple[npt.NDArray[np.gen
         data = instance_bytes(header.source, header.transfer_syntax)
     pixels = decode_with_pydicom(header, _pixel_value(header, data))
     if header.photometric == "PALETTE COLOR":
-        return _grey(_through_palette(header, pixels)), ("converted from palette colour to grey",)
+        return _grey(_through_palette(header, pixels)), ("Converted from palette colour to grey.",)
     if pixels.ndim == 3:
-        return _grey(pixels), (f"converted from colour ({header.photometric}) to grey",)
+        return _grey(pixels), (f"Converted from colour ({header.photometric}) to grey.",)
     return _own_bits(pixels, header), ()
 
 
 def _refuse_impossible(header: ImageHeader) -> None:
     if not header.has_pixels:
-        raise UnreadableImage("the file ends before its pixel data, or has none", where=header.source, cure="Copy or export it again")
+        raise UnreadableImage(
+            "the file ends before its pixel data, or has none", where=header.source, cure="Copy or export it again"
+        )
     if header.rows * header.columns > MAX_PIXELS:
-        raise ImplausibleImage(f"claims {header.rows} x {header.columns} pixels", where=header.source, cure="Export it again")
+        raise ImplausibleImage(
+            f"claims {header.rows} x {header.columns} pixels", where=header.source, cure="Export it again"
+        )
     if header.bits_allocated not in (1, 8, 16, 32, 64):
-        raise UnreadableImage(f"{header.bits_allocated} bits are allocated to a pixel", where=header.source, cure="Export it again with 16")
+        raise UnreadableImage(
+            f"{header.bits_allocated} bits are allocated to a pixel",
+            where=header.source,
+            cure="Export it again with 16",
+        )
     if header.frame >= header.frames:
-        raise UnreadableImage(f"has no frame {header.frame + 1}", where=header.source, cure="Open the file again: it has changed")
+        raise UnreadableImage(
+            f"has no frame {header.frame + 1}", where=header.source, cure="Open the file again: it has changed"
+        )
 
 
 def _plain_pixels(header: ImageHeader, data: bytes | None) -> npt.NDArray[np.generic]:
@@ -143,13 +153,17 @@ def _pixel_value(header: ImageHeader, data: bytes) -> bytes | memoryview:
     start = header.pixel_offset
     if header.is_encapsulated:
         return data[start:]
-    expected = math.ceil(header.rows * header.columns * header.samples_per_pixel * header.bits_allocated / 8 * header.frames)
+    expected = math.ceil(
+        header.rows * header.columns * header.samples_per_pixel * header.bits_allocated / 8 * header.frames
+    )
     if header.photometric == "YBR_FULL_422":
         expected = math.ceil(expected * 2 / 3)
     value = memoryview(data)[start : start + header.pixel_length]
     if len(value) < expected:
         raise UnreadableImage(
-            f"the pixel data is truncated: {len(value):,} of {expected:,} bytes", where=header.source, cure="Copy or export it again"
+            f"the pixel data is truncated: {len(value):,} of {expected:,} bytes",
+            where=header.source,
+            cure="Copy or export it again",
         )
     return value
 
@@ -177,7 +191,9 @@ def _through_palette(header: ImageHeader, indices: npt.NDArray[np.generic]) -> n
     try:
         return apply_color_lut(indices, read_dataset(header.source))[..., :3]
     except (AttributeError, KeyError, ValueError, IndexError, TypeError) as problem:
-        raise UnreadableImage(f"its colour palette is unusable ({problem})", where=header.source, cure="Export it as grey") from problem
+        raise UnreadableImage(
+            f"its colour palette is unusable ({problem})", where=header.source, cure="Export it as grey"
+        ) from problem
 
 
 def _grey(colour: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -185,5 +201,3 @@ def _grey(colour: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     precision = np.float32 if colour.dtype.itemsize <= 2 else np.float64
     luma = colour[..., :3].astype(precision) @ np.array([0.299, 0.587, 0.114], precision)
     return np.rint(luma).astype(colour.dtype)
-
-

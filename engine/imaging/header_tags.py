@@ -58,12 +58,14 @@ WINDOW_NAME, VOI_FUNCTION = 0x00281055, 0x00281056
 CHARACTER_SET = 0x00080005
 
 WANTED = frozenset(
-    [*_TEXT.values(), *_INTEGER.values(), *_DECIMAL.values(), *_PAIR.values(), *_SHORT.values()]
-    + [IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, FRAMES, POSITION, ORIENTATION]
-    + [SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION, PADDING, PADDING_LIMIT, CENTER, WIDTH, INTERCEPT, SLOPE]
-    + [WINDOW_NAME, VOI_FUNCTION, CHARACTER_SET]
-    + [MODALITY_LUT, VOI_LUT, SHARED_GROUPS, FRAME_GROUPS, ANATOMIC_REGION, VIEW_CODE]
-)
+    (
+        *_TEXT.values(), *_INTEGER.values(), *_DECIMAL.values(), *_PAIR.values(), *_SHORT.values(),
+        IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, FRAMES, POSITION, ORIENTATION,
+        SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION, PADDING, PADDING_LIMIT, CENTER, WIDTH, INTERCEPT, SLOPE,
+        WINDOW_NAME, VOI_FUNCTION, CHARACTER_SET,
+        MODALITY_LUT, VOI_LUT, SHARED_GROUPS, FRAME_GROUPS, ANATOMIC_REGION, VIEW_CODE,
+    )
+)  # fmt: skip
 """Tags that the walk keeps; of the sequences among them only the presence."""
 
 
@@ -104,11 +106,16 @@ def header_fields(values: HeaderValues) -> dict[str, Any]:
         "signed": signed,
         "position": values.vector(POSITION, 3),
         "orientation": values.vector(ORIENTATION, 6),
-        "slope": slope if slope else 1.0,  # a slope of 0 would blank the picture: written by faulty exporters for "none"
+        "slope": slope
+        if slope
+        else 1.0,  # a slope of 0 would blank the picture: written by faulty exporters for "none"
         "intercept": values.decimal(INTERCEPT) or 0.0,
         "padding": _padding(values, signed),
         "windows": window_tags(
-            values.decimals(CENTER), values.decimals(WIDTH), values.text(VOI_FUNCTION).upper(), values.texts(WINDOW_NAME)
+            values.decimals(CENTER),
+            values.decimals(WIDTH),
+            values.text(VOI_FUNCTION).upper(),
+            values.texts(WINDOW_NAME),
         ),
     }
     allocated = fields["bits_allocated"]

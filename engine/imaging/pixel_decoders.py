@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engine.errors import UnreadableImage, UnsupportedTransferSyntax
 from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.dicom_header import EXPLICIT_BIG_ENDIAN, ImageHeader
+from engine.imaging.jpeg_stream import contradiction
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import Decoder
@@ -46,15 +47,41 @@ def decode_with_pydicom(header: ImageHeader, encoded: bytes | memoryview) -> npt
             where=header.source,
             cure="Export it uncompressed, or as JPEG-LS or JPEG 2000 lossless",
         )
+    if header.transfer_syntax in _JPEG or header.transfer_syntax == _JPEG_EXTENDED:
+        _refuse_contradiction(header, encoded)
     try:
         pixels, _ = decoder.as_array(
             encoded, index=header.frame, decoding_plugin=_plugin(header), **_options(header, encoded)
         )
-    except Exception as problem:  # decoders raise anything on corrupt streams, RuntimeError to struct.error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as problem:  # corrupt streams: anything from struct.error to the Rust panics of pylibjpeg-rle
         raise UnreadableImage(
-            f"the pixel data is truncated or corrupt ({_first_line(problem)})", where=header.source, cure="Copy or export it again"
+            f"the pixel data is truncated or corrupt ({_first_line(problem)})",
+            where=header.source,
+            cure="Copy or export it again",
         ) from problem
     return pixels
+
+
+def _refuse_contradiction(header: ImageHeader, encoded: bytes | memoryview) -> None:
+    from pydicom.encaps import get_frame
+
+    try:
+        stream = get_frame(bytes(encoded), header.frame, number_of_frames=header.frames)
+        wrong = contradiction(
+            stream,
+            rows=header.rows,
+            columns=header.columns,
+            samples=header.samples_per_pixel,
+            bits_allocated=header.bits_allocated,
+        )
+    except Exception as problem:  # a corrupt encapsulation: pydicom raises whatever its parsing meets
+        wrong = _first_line(problem)
+    if wrong:
+        raise UnreadableImage(
+            f"the pixel data is truncated or corrupt ({wrong})", where=header.source, cure="Copy or export it again"
+        )
 
 
 def _options(header: ImageHeader, encoded: bytes | memoryview) -> dict[str, Any]:

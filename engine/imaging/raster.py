@@ -15,7 +15,7 @@ from engine.imaging.radiograph import Radiograph
 from engine.imaging.windowing import window_from_values
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
 
 PNG_START, JPEG_START = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MAX_PIXELS = 1 << 28
@@ -88,13 +88,13 @@ def _size(source: str, data: bytes) -> tuple[int, int]:
     return (columns, rows) if turned else (rows, columns)
 
 
-def _opened(source: str, data: bytes) -> Image:
+def _opened(source: str, data: bytes) -> Picture:
     """The picture, not yet decoded. Only PNG and JPEG: Pillow's other readers are neither needed nor as well tested against hostile files."""
-    from PIL import Image as pillow
+    from PIL import Image
 
     try:
-        image = pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "MPO"))
-    except pillow.DecompressionBombError as problem:
+        image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "MPO"))
+    except Image.DecompressionBombError as problem:
         raise ImplausibleImage(
             "claims more pixels than any detector has", where=source, cure="Export it again"
         ) from problem
@@ -117,7 +117,7 @@ def _opened(source: str, data: bytes) -> Image:
     return image
 
 
-def _grey(image: Image, source: str) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
+def _grey(image: Picture, source: str) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
     """[rows, columns] uint8 or uint16, and what was done to it."""
     from PIL import ImageOps
 
@@ -137,11 +137,11 @@ def _grey(image: Image, source: str) -> tuple[npt.NDArray[np.generic], tuple[str
     return _luma(colour, source, notes)
 
 
-def _on_black(image: Image) -> Image:
-    from PIL import Image as pillow
+def _on_black(image: Picture) -> Picture:
+    from PIL import Image
 
     layered = image.convert("RGBA")
-    return pillow.alpha_composite(pillow.new("RGBA", layered.size, (0, 0, 0, 255)), layered).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, (0, 0, 0, 255)), layered).convert("RGB")
 
 
 def _luma(
