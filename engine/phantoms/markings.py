@@ -97,3 +97,15 @@ def collimated(
     )
     share = np.clip(inside / softness + 0.5, 0, 1).astype(np.float32)
     return np.asarray(image * share + np.float32(level) * (1 - share), np.float32)
+
+
+def slices_marked_synthetic(voxels: npt.NDArray[np.int16], hu: int = 400) -> npt.NDArray[np.int16]:
+    """A copy of a volume [slices, rows, columns] with "SYNTHETIC" burned into the bottom right corner of each slice, at `hu` Hounsfield units."""
+    _, rows, columns = voxels.shape
+    mask = text_mask(SYNTHETIC_TEXT, max(6, round(rows / 32)))[:rows, :columns]
+    margin = max(1, rows // 64)
+    top, left = max(0, rows - mask.shape[0] - margin), max(0, columns - mask.shape[1] - margin)
+    out = voxels.copy()
+    place = out[:, top : top + mask.shape[0], left : left + mask.shape[1]]
+    place[:] = np.where(mask > 0.5, np.int16(hu), place)
+    return out
