@@ -20,6 +20,7 @@ HEATMAP_ON = "HEATMAP ON - a model's opinion over the image"
 
 HEADINGS = {
     Role.ORIGINAL: "Original",
+    Role.OVERLAY: "Original with the heatmap",
     Role.RECONSTRUCTION: "Model's normal version - not the patient",
     Role.ERROR: "Error map - not the patient",
 }
@@ -68,14 +69,8 @@ def corners(scene: Scene, role: Role, zoom: float, fitted: bool) -> Corners:
 
 
 def heading(scene: Scene, role: Role) -> str:
-    """The heading of a pane; "" for the bare original alone on screen."""
-    if scene.picture is None:
-        return ""
-    if scene.view.layout is Layout.ORIGINAL:
-        return HEATMAP_ON if scene.heatmap_is_drawn() else ""
-    if role is Role.ORIGINAL:
-        return "Original, heatmap on" if scene.heatmap_is_drawn() else HEADINGS[role]
-    return HEADINGS[role]
+    """The heading of a pane of the compare layout."""
+    return "Original, heatmap on" if scene.heatmap_is_drawn(role) and role is Role.ORIGINAL else HEADINGS[role]
 
 
 def _who(series: Series) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from app import appearance
-from app.viewer.annotations import colour, font, metrics
+from app.viewer.lettering import Ink
 from app.viewer.scene import Notice
 
 WIDEST = 520.0
+HEADING_PIXELS = appearance.TITLE_PIXELS + 2
+WORDS_PIXELS = appearance.BODY_PIXELS + 1
 _WRAP = int(
     Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
 )
@@ -19,13 +21,13 @@ def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
     """Centred: a sign for errors, the heading, what it is about, the cure, and a bar when progress is known."""
     width = min(WIDEST, area.width() - 40)
     parts = [
-        (notice.heading, appearance.TITLE_PIXELS + 2, True, appearance.ERROR if notice.is_error else appearance.TEXT),
-        (notice.detail, appearance.BODY_PIXELS + 1, False, appearance.TEXT_QUIET),
-        (notice.cure, appearance.BODY_PIXELS + 1, False, appearance.TEXT),
+        (notice.heading, Ink(HEADING_PIXELS, True, appearance.ERROR if notice.is_error else appearance.TEXT)),
+        (notice.detail, Ink(WORDS_PIXELS, colour=appearance.TEXT_QUIET)),
+        (notice.cure, Ink(WORDS_PIXELS)),
     ]
     parts = [part for part in parts if part[0]]
     room = QRectF(0, 0, width, 10_000)
-    heights = [metrics(size, bold).boundingRect(room, _WRAP, words).height() for words, size, bold, _ in parts]
+    heights = [ink.measure.boundingRect(room, _WRAP, words).height() for words, ink in parts]
     total = (
         sum(heights)
         + 10 * (len(parts) - 1)
@@ -37,9 +39,9 @@ def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
     if notice.is_error:
         _sign(painter, QPointF(area.center().x(), y + 14))
         y += 44
-    for (words, size, bold, code), height in zip(parts, heights, strict=True):
-        painter.setFont(font(size, bold))
-        painter.setPen(colour(code))
+    for (words, ink), height in zip(parts, heights, strict=True):
+        painter.setFont(ink.font)
+        painter.setPen(QColor(ink.colour))
         painter.drawText(QRectF(left, y, width, height), _WRAP, words)
         y += height + 10
     if notice.fraction is not None:
@@ -49,7 +51,7 @@ def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
 def _sign(painter: QPainter, centre: QPointF) -> None:
     """An exclamation mark in a circle, so that an error is not told by colour alone."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(colour(appearance.ERROR), 2))
+    painter.setPen(QPen(QColor(appearance.ERROR), 2))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawEllipse(centre, 13, 13)
     painter.drawLine(centre + QPointF(0, -6), centre + QPointF(0, 1.5))
@@ -59,7 +61,7 @@ def _sign(painter: QPainter, centre: QPointF) -> None:
 
 def _bar(painter: QPainter, box: QRectF, fraction: float) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour(appearance.RAISED))
+    painter.setBrush(QColor(appearance.RAISED))
     painter.drawRoundedRect(box, 2, 2)
-    painter.setBrush(colour(appearance.WORKING))
+    painter.setBrush(QColor(appearance.WORKING))
     painter.drawRoundedRect(QRectF(box.left(), box.top(), max(box.width() * fraction, 4), box.height()), 2, 2)

@@ -14,6 +14,14 @@ from app.viewer.composition import level_colours
 THRESHOLD_STEPS = 20
 """Slider steps in one cohort unit."""
 
+GREYED = f"""
+QSlider::sub-page:horizontal:disabled {{ background: {appearance.RAISED}; }}
+QSlider::handle:horizontal:disabled {{ background: {appearance.LINE}; }}
+QToolButton:checked:disabled {{ background: transparent; border-color: {appearance.LINE}; }}
+QComboBox:disabled {{ color: {appearance.TEXT_FAINT}; background: transparent; }}
+"""
+"""Adjusters of a heatmap that is not there look it."""
+
 
 class OverlayControls(QWidget):
     """Emits changed(Overlay) with what the reader wants."""
@@ -24,6 +32,7 @@ class OverlayControls(QWidget):
         super().__init__(parent)
         self._overlay = Overlay()
         self.setObjectName("overlay-controls")
+        self.setStyleSheet(GREYED)
         button = QToolButton()
         button.setDefaultAction(toggle)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

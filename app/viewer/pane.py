@@ -87,7 +87,7 @@ class Pane(QWidget):
         else:
             self._paint_image(painter, placement, area)
         annotations.annotate(painter, scene, self.role, placement, area)
-        if not missing and (self.role is Role.ERROR or (self.role is Role.ORIGINAL and scene.heatmap_is_drawn())):
+        if not missing and (self.role is Role.ERROR or scene.heatmap_is_drawn(self.role)):
             draw_colour_bar(painter, scene.view.overlay, area, alone=self.role is Role.ERROR)
         if scene.view.layout is Layout.COMPARE:
             annotations.draw_heading(painter, scene, self.role, self.width())
@@ -98,7 +98,7 @@ class Pane(QWidget):
         if frame is None:
             return
         rows, columns = frame.colours.shape
-        image = QImage(frame.colours.data, columns, rows, columns * 4, QImage.Format.Format_RGB32)
+        image = QImage(frame.colours.data, columns, rows, columns * 4, QImage.Format.Format_ARGB32_Premultiplied)
         left, top, right, bottom = frame.box
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setClipRect(area)

@@ -32,8 +32,13 @@ class Role(StrEnum):
     """What a pane shows."""
 
     ORIGINAL = "original"
+    OVERLAY = "overlay"
     RECONSTRUCTION = "reconstruction"
     ERROR = "error"
+
+
+SHOWS_PATIENT = (Role.ORIGINAL, Role.OVERLAY)
+"""Panes whose grey is the patient's own image."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +69,21 @@ class Scene:
         self.result: ResultLayers | None = None
         self.notice = Notice("No study is open", cure="Choose one in the worklist, or drop a folder or file here.")
         self.cursor: tuple[float, float] | None = None
+        self.overlay_has_its_pane = False
         self._greys: tuple[npt.NDArray[np.float32], Window, bool, npt.NDArray[np.uint16]] | None = None
 
     def has_heatmap(self) -> bool:
         """A heatmap of the series on screen is there."""
         return self.result is not None and self.result.heatmap is not None
 
-    def heatmap_is_drawn(self) -> bool:
-        """The original is not bare: the overlay is on and the slice's heatmap is ready."""
-        return self.view.overlay.on and self._ready(self.result.heatmap if self.result else None)
+    def heatmap_is_drawn(self, role: Role = Role.ORIGINAL) -> bool:
+        """The pane's image is not bare: the overlay is on, in this pane, and the slice's heatmap is ready."""
+        here = Role.OVERLAY if self.overlay_has_its_pane else Role.ORIGINAL
+        return role is here and self.view.overlay.on and self._ready(self.layer_of(Role.ERROR))
 
     def layer_of(self, role: Role) -> Layer | None:
-        """The layer that a pane shows instead of the original."""
-        if self.result is None:
+        """The layer of the result that a pane shows; the bare original has none."""
+        if self.result is None or role is Role.ORIGINAL:
             return None
         return self.result.reconstruction if role is Role.RECONSTRUCTION else self.result.heatmap
 
@@ -85,14 +92,16 @@ class Scene:
         picture, index = self.picture, self.view.slice_index
         if picture is None:
             return self.notice.heading
-        if role is Role.ORIGINAL:
-            if picture.loaded[index]:
-                return ""
+        if role in SHOWS_PATIENT and not picture.loaded[index]:
             state = "cannot be read" if index in picture.unreadable else "is still loading"
             return f"Slice {index + 1} {state}"
-        what = "normal version" if role is Role.RECONSTRUCTION else "error map"
+        if role is Role.ORIGINAL:
+            return ""
+        what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error map"}[role]
         if self.layer_of(role) is None:
             return f"No {what} for this series"
+        if role is Role.OVERLAY and not self.view.overlay.on:
+            return "The heatmap is off (Space)"
         return "" if self._ready(self.layer_of(role)) else f"The {what} is still loading"
 
     def frame(self, role: Role, placement: Placement, width: float, height: float, ratio: float) -> Frame | None:
@@ -100,7 +109,7 @@ class Scene:
         picture = self.picture
         if picture is None:
             return None
-        scales = picture.scales if role is Role.ORIGINAL else self._scales_of(role)
+        scales = picture.scales if role in SHOWS_PATIENT else self._scales_of(role)
         level = scale_for(placement.zoom * ratio, len(scales))
         step = 1 << level
         seen = placement.box_to_pixel((0, 0, width, height))
@@ -130,7 +139,7 @@ class Scene:
             return look_up(grey_colours(turned_over=view.inverted), cut(self._scales_of(role)[level][index]))
         if role is Role.ERROR:
             return look_up(_map_colours(view.overlay.colour_map), cut(self._scales_of(role)[level][index]))
-        drawn = self.heatmap_is_drawn()
+        drawn = self.heatmap_is_drawn(role)
         levels = cut(self._scales_of(Role.ERROR)[level][index]) if drawn else None
         valid = cut(picture.valid[level]) if picture.valid is not None else None
         palette = _overlay_colours(view.overlay) if drawn else _plain_greys()

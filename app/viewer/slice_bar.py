@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import appearance
+from app.state.viewing import Overlay
 from app.viewer import colour_maps
+from app.viewer.composition import level_colours
 from app.viewer.scene import Role, Scene
 
 WIDTH = 16
@@ -24,6 +27,7 @@ class SliceBar(QWidget):
     def __init__(self, scene: Scene, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene = scene
+        self._kept: tuple[tuple[object, ...], QImage] | None = None
         self.setObjectName("slice-bar")
         self.setAccessibleName("Slices")
         self.setToolTip(
@@ -41,38 +45,27 @@ class SliceBar(QWidget):
         painter.fillRect(self.rect(), QColor(appearance.WINDOW))
         picture = self._scene.picture
         if picture is not None and picture.slice_count > 1:
-            self._paint_loaded(painter, picture.loaded, picture.unreadable)
-            self._paint_peaks(painter)
+            strip = self._strip()
+            painter.drawImage(QRectF(3, END, WIDTH - 5, strip.height()), strip)
             top = self._top(self._scene.view.slice_index, picture.slice_count)
             painter.fillRect(QRectF(1, round(top) - HANDLE // 2, WIDTH - 2, HANDLE), QColor(appearance.TEXT))
         painter.end()
 
-    def _paint_loaded(self, painter: QPainter, loaded: np.ndarray, unreadable: tuple[int, ...]) -> None:
-        """Runs of loaded slices as one lighter block each, so that a thousand slices cost a few rectangles."""
-        painter.fillRect(QRectF(3, END, 4, self.height() - 2 * END), QColor(appearance.PANEL))
-        count = len(loaded)
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], loaded.view(np.uint8), [0]))))
-        for first, end in edges.reshape(-1, 2):
-            self._block(painter, int(first), int(end), count, QColor(appearance.COHORT), 3, 4)
-        for index in unreadable:
-            self._block(painter, index, index + 1, count, QColor(appearance.ERROR), 3, 4)
-
-    def _paint_peaks(self, painter: QPainter) -> None:
-        layer = self._scene.layer_of(Role.ERROR)
-        if layer is None:
-            return
-        overlay = self._scene.view.overlay
-        colours = colour_maps.colours(overlay.colour_map)
-        lowest = overlay.threshold * (colour_maps.LEVELS - 1) / colour_maps.SCALE_TOP
-        for index in np.flatnonzero(layer.ready & (layer.peaks > lowest)):
-            colour = QColor(*(int(part) for part in colours[layer.peaks[index]]))
-            self._block(painter, int(index), int(index) + 1, len(layer.ready), colour, 9, 5)
-
-    def _block(
-        self, painter: QPainter, first: int, end: int, count: int, colour: QColor, left: int, width: int
-    ) -> None:
-        step = (self.height() - 2 * END) / count
-        painter.fillRect(QRectF(left, END + first * step, width, max((end - first) * step, 1)), colour)
+    def _strip(self) -> QImage:
+        """What does not change while scrolling, kept: two columns, loaded slices and the heatmap's peaks, a row for each pixel."""
+        picture, layer, overlay = self._scene.picture, self._scene.layer_of(Role.ERROR), self._scene.view.overlay
+        assert picture is not None
+        height = max(self.height() - 2 * END, 1)
+        ready = 0 if layer is None else int(layer.ready.sum())
+        made_for = (picture.series.key, int(picture.loaded.sum()), ready, overlay.threshold, overlay.colour_map, height)
+        if self._kept is None or self._kept[0] != made_for:
+            columns = np.zeros((height, WIDTH - 5), np.uint32)
+            columns[:, :4] = _loaded_colours(picture.loaded, picture.unreadable, height)[:, None]
+            if layer is not None:
+                columns[:, 6:] = _peak_colours(layer.peaks, overlay, height)[:, None]
+            image = QImage(columns.data, WIDTH - 5, height, (WIDTH - 5) * 4, QImage.Format.Format_ARGB32)
+            self._kept = (made_for, image.copy())
+        return self._kept[1]
 
     def _top(self, index: int, count: int) -> float:
         return END + (index + 0.5) * (self.height() - 2 * END) / count
@@ -89,3 +82,28 @@ class SliceBar(QWidget):
         if picture is not None:
             share = (y - END) / max(self.height() - 2 * END, 1)
             self.wanted.emit(min(max(int(share * picture.slice_count), 0), picture.slice_count - 1))
+
+
+def _loaded_colours(loaded: npt.NDArray[np.bool_], unreadable: tuple[int, ...], height: int) -> npt.NDArray[np.uint32]:
+    """[height] ARGB: still loading, loaded, unreadable."""
+    state = loaded.astype(np.uint8)
+    state[list(unreadable)] = 2
+    colours = [QColor(code).rgba() for code in (appearance.PANEL, appearance.COHORT, appearance.ERROR)]
+    return np.array(colours, np.uint32)[_spread(state, height)]
+
+
+def _peak_colours(peaks: npt.NDArray[np.uint8], overlay: Overlay, height: int) -> npt.NDArray[np.uint32]:
+    """[height] ARGB: the colour of each slice's highest heatmap level, clear where that is under the threshold."""
+    palette = level_colours(colour_maps.colours(overlay.colour_map), np.ones(colour_maps.LEVELS, np.float32))
+    palette[colour_maps.level_values() <= overlay.threshold] = 0
+    return palette[_spread(peaks, height)]
+
+
+def _spread(of_slices: npt.NDArray[np.uint8], height: int) -> npt.NDArray[np.uint8]:
+    """[height] the highest value among the slices that fall on each pixel row, so that no hot slice is lost in a long volume."""
+    count = len(of_slices)
+    if count <= height:
+        return of_slices[np.arange(height) * count // height]
+    rows = np.zeros(height, np.uint8)
+    np.maximum.at(rows, np.arange(count) * height // count, of_slices)
+    return rows

@@ -19,9 +19,9 @@ from app.state.viewing import Layout, Overlay, Tool, Turn, View
 from app.tasks import Task, run_task
 from app.viewer import colour_maps
 from app.viewer.commands import PRESET, make_actions
+from app.viewer.layouts import Canvas
 from app.viewer.loading import OpenSeries, PictureResponse, PrepareResult, as_normascope_error
 from app.viewer.overlay_controls import OverlayControls
-from app.viewer.pane import Pane
 from app.viewer.picture import Picture
 from app.viewer.placement import panned, place, zoomed_about
 from app.viewer.result_layers import ResultLayers
@@ -72,24 +72,19 @@ class Viewer(QWidget):
         self._result_fault = ""
         self._shown_key = ""
         self._actions = make_actions(self, self._run)
-        self._panes = {role: Pane(self._scene, role) for role in Role}
+        self._canvas = Canvas(self._scene)
+        self._panes = self._canvas.panes
         self._slice_bar = SliceBar(self._scene)
         self._controls = OverlayControls(self._actions["overlay"])
-        self._canvas = QWidget()
         self._lay_out()
         self._connect()
         self._refresh()
 
     def _lay_out(self) -> None:
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._canvas.setObjectName("canvas")
-        panes = QHBoxLayout(self._canvas)
-        panes.setContentsMargins(0, 0, 0, 0)
-        panes.setSpacing(1)
         for pane in self._panes.values():
             pane.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
             pane.setFocusProxy(self)
-            panes.addWidget(pane, 1)
         middle = QHBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self._canvas, 1)
@@ -108,7 +103,7 @@ class Viewer(QWidget):
             pane.fitted.connect(lambda: self._change(self.view.zoomed_to(None, None)))
             pane.pointed.connect(self._point)
         self._panes[Role.ORIGINAL].painted.connect(self._painted)
-        self._slice_bar.wanted.connect(lambda index: self._change(self.view.at_slice(index)))
+        self._slice_bar.wanted.connect(self.go_to_slice)
         self._controls.changed.connect(self.set_overlay)
 
     # What the window calls
@@ -177,6 +172,16 @@ class Viewer(QWidget):
     def set_layout(self, layout: Layout) -> None:
         """The original alone, or beside the reconstruction and the error map."""
         self._change(replace(self.view, layout=layout))
+
+    def go_to_slice(self, index: int) -> None:
+        """Show another slice of the volume, held within it."""
+        self._change(self.view.at_slice(index))
+
+    def result_is_ready(self) -> bool:
+        """Every slice of the result that was set can be drawn."""
+        layers = self._scene.result
+        made = (layers.heatmap, layers.reconstruction) if layers is not None else ()
+        return layers is not None and all(layer is None or bool(layer.ready.all()) for layer in made)
 
     def actions(self) -> list[QAction]:
         """Every command with icon, text, shortcut and tool tip; `action.property("group")` names its menu:
@@ -303,7 +308,7 @@ class Viewer(QWidget):
         if view == old:
             return
         self._scene.view = view
-        if (view.overlay, view.layout, view.tool, view.inverted) != (old.overlay, old.layout, old.tool, old.inverted):
+        if _controls_of(view) != _controls_of(old):
             self._refresh()
         else:
             self._update_panes()
@@ -317,9 +322,7 @@ class Viewer(QWidget):
     def _refresh(self) -> None:
         """Bring panes, controls and actions in line with the scene."""
         scene, view = self._scene, self.view
-        compare = view.layout is Layout.COMPARE and scene.picture is not None
-        for role, pane in self._panes.items():
-            pane.setVisible(role is Role.ORIGINAL or compare)
+        self._canvas.arrange()
         self._slice_bar.setVisible(scene.picture is not None and scene.picture.slice_count > 1)
         self._controls.show_overlay(view.overlay, available=scene.has_heatmap(), state=self._overlay_state())
         self._enable_actions()
@@ -345,12 +348,10 @@ class Viewer(QWidget):
         self._actions[f"tool-{view.tool}"].setChecked(True)
 
     def _overlay_state(self) -> str:
-        if self._scene.picture is None:
+        if self._scene.picture is None or self._scene.has_heatmap():
             return ""
         if self._result_fault:
             return self._result_fault
-        if self._scene.has_heatmap():
-            return colour_maps.COHORT_UNIT
         return "Heatmap is loading" if self._given is not None else "No heatmap for this series"
 
     # What the reader does
@@ -430,6 +431,11 @@ class Viewer(QWidget):
             "slice-last": lambda: view.at_slice(last),
         }
         return steps[name]()  # type: ignore[no-any-return]
+
+
+def _controls_of(view: View) -> tuple[object, ...]:
+    """What controls, actions and the arrangement of panes depend on; scrolling, windowing and zooming change none of it."""
+    return view.overlay, view.layout, view.tool, view.inverted, view.turn
 
 
 def _sentence(error: NormascopeError) -> str:
