@@ -8,48 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engine.imaging.discovery import open_study
-from engine.models.bundle import Bundle, load_bundle, save_bundle
 from PIL import Image
 
+from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
-from engine.models.alpha_gan import AlphaGAN
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
+from engine.models.bundle import Bundle, load_bundle
 from engine.scoring.scorer import Scorer
-
-SIZE = 16
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A small untrained alpha-GAN with a calibration: what it says is meaningless, how it is asked is not."""
-    torch.manual_seed(0)
-    model = AlphaGAN(size=SIZE, code=8, width=16).eval()
-    table = ScoreCalibration(normal_scores=tuple(np.linspace(0, 4, 21)), n=21)
-    card = Card(
-        id="tiny",
-        title="Tiny",
-        summary="",
-        method="alpha-gan",
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=2, size=(SIZE, SIZE)),
-        preprocessing=Preprocessing(name="chest"),
-        applicability=Applicability(),
-        primary_score="reconstruction_error",
-        calibration=Calibration(scores={"code_norm": table, "reconstruction_error": table, "ssim": table}),
-        training=CohortSummary(name="none"),
-    )
-    path = tmp_path_factory.mktemp("bundle") / "tiny.safetensors"
-    save_bundle(path, model, card, torch.full((1, SIZE, SIZE), 0.2), torch.full((1, SIZE, SIZE), 0.9))
-    return load_bundle(path)
+def bundle(tiny_bundle_file: Path) -> Bundle:
+    return load_bundle(tiny_bundle_file)
 
 
 @pytest.fixture

@@ -1,0 +1,197 @@
+"""`normascope score` as a shell runs it: every bad input is one row with the file and the cure, the good ones are scored, the status is 3."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    UltrasoundImageStorage,
+    generate_uid,
+)
+
+
+def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def dicom(path: Path, pixels: np.ndarray, **tags: object) -> Path:
+    """An uncompressed DICOM image with the given pixels and tags over those of a chest film."""
+    storage = tags.pop("storage", ComputedRadiographyImageStorage)
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = storage, generate_uid(entropy_srcs=[str(path)])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    image.SOPClassUID, image.SOPInstanceUID = storage, meta.MediaStorageSOPInstanceUID
+    image.StudyInstanceUID = generate_uid(
+        entropy_srcs=["study", str(path.parent if storage == CTImageStorage else path)]
+    )
+    image.SeriesInstanceUID = generate_uid(
+        entropy_srcs=["series", str(path.parent if storage == CTImageStorage else path)]
+    )
+    image.Modality, image.BodyPartExamined, image.ViewPosition, image.PatientID = "CR", "CHEST", "PA", "P1"
+    image.Rows, image.Columns = pixels.shape[:2]
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 0
+    image.PixelData = pixels.astype("<u2").tobytes()
+    for name, value in tags.items():
+        setattr(image, name, value)
+    image.save_as(path, enforce_file_format=True)
+    return path
+
+
+def film(seed: int = 0, shape: tuple[int, int] = (64, 48)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(100, 4000, shape)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as it comes: two sound films among everything that goes wrong."""
+    folder = tmp_path_factory.mktemp("hospital")
+    dicom(folder / "good.dcm", film(1))
+    Image.fromarray((film(2) % 255).astype(np.uint8)).save(folder / "good.png")
+
+    (folder / "empty.dcm").write_bytes(b"")
+    whole = dicom(folder / "truncated.dcm", film(3)).read_bytes()
+    (folder / "truncated.dcm").write_bytes(whole[: len(whole) // 2])
+    (folder / "prose.dcm").write_text("This is a letter, not an image.")
+    dicom(folder / "ultrasound.dcm", film(4), storage=UltrasoundImageStorage, Modality="US", BodyPartExamined="")
+    dicom(folder / "hand.dcm", film(5), BodyPartExamined="HAND")
+    dicom(folder / "one_pixel.dcm", film(6, (1, 1)))
+    dicom(folder / "one_grey.dcm", np.full((64, 48), 7))
+    photograph = np.zeros((60, 80, 3), np.uint8)
+    photograph[:, :40, 0], photograph[:, 40:, 2] = 220, 220
+    Image.fromarray(photograph).save(folder / "holiday.jpg")
+    (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:200])
+
+    with zipfile.ZipFile(folder / "escapes.zip", "w") as archive:
+        archive.writestr("../../outside.dcm", whole)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.dcm", b"\0" * (200 << 20))
+    (folder / "bomb.zip").write_bytes(bomb.getvalue())
+    encrypted = bytearray((folder / "escapes.zip").read_bytes())
+    with zipfile.ZipFile(folder / "locked.zip", "w") as archive:
+        archive.writestr("locked.dcm", whole)
+    encrypted = bytearray((folder / "locked.zip").read_bytes())
+    encrypted[6] |= 1  # general purpose flag, bit 0: encrypted
+    central = encrypted.index(b"PK\x01\x02")
+    encrypted[central + 8] |= 1
+    (folder / "locked.zip").write_bytes(bytes(encrypted))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(hospital: Path, tiny_bundle_file: Path, tmp_path_factory: pytest.TempPathFactory):
+    out = tmp_path_factory.mktemp("out")
+    finished = run("score", hospital, "--model", tiny_bundle_file, "--out", out, "--device", "cpu", cwd=out)
+    return finished, out, rows(out)
+
+
+def test_the_sound_images_are_scored_whatever_lies_beside_them(scored) -> None:
+    finished, out, table = scored
+    good = {Path(row["path"]).name for row in table if not row["error"]}
+    assert good == {"good.dcm", "good.png"}, finished.stderr
+    for row in table:
+        if not row["error"]:
+            assert 0 <= float(row["percentile"]) <= 100 and float(row["score"]) >= 0
+            assert (out / row["heatmap"]).is_file()
+    assert sum(not row["error"] for row in table) == 2 * 3, "one row a score"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["empty.dcm", "truncated.dcm", "prose.dcm", "ultrasound.dcm", "hand.dcm", "one_pixel.dcm", "one_grey.dcm"]
+    + ["holiday.jpg", "cut.png", "escapes.zip", "bomb.zip", "locked.zip"],
+)
+def test_each_bad_input_is_one_row_that_names_it_and_the_cure(scored, name: str) -> None:
+    _, _, table = scored
+    about = [row for row in table if name in row["path"]]
+    assert len(about) == 1, about
+    assert name in about[0]["error"]
+    assert about[0]["error"].count(". ") >= 1, "what went wrong, then what to do"
+    assert not about[0]["score"] and "Traceback" not in about[0]["error"]
+
+
+def test_the_status_says_that_something_was_not_scored_and_no_traceback_is_shown(scored, hospital: Path) -> None:
+    finished, _, _ = scored
+    assert finished.returncode == 3
+    assert "Traceback" not in finished.stderr
+    assert "Research use only" in finished.stderr
+    assert not (hospital.parent.parent / "outside.dcm").exists()
+
+
+def test_a_sound_file_alone_ends_with_status_0(hospital: Path, tiny_bundle_file: Path, tmp_path: Path) -> None:
+    assert (
+        run("score", hospital / "good.dcm", "--model", tiny_bundle_file, "--out", tmp_path, cwd=tmp_path).returncode
+        == 0
+    )
+
+
+def test_a_truncated_bundle_and_a_bundle_that_is_none_are_one_line(
+    hospital: Path, tiny_bundle_file: Path, tmp_path: Path
+) -> None:
+    whole = tiny_bundle_file.read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) - 64])
+    (tmp_path / "none.safetensors").write_bytes(b"PK\x03\x04 not a bundle at all, rather a zip")
+    for name in ("cut.safetensors", "none.safetensors", "absent.safetensors"):
+        finished = run(
+            "score", hospital / "good.dcm", "--model", tmp_path / name, "--out", tmp_path / "o", cwd=tmp_path
+        )
+        assert finished.returncode == 1
+        assert name in finished.stderr and "Traceback" not in finished.stderr
+
+
+def test_a_cohort_table_names_missing_files_and_scores_the_rest(
+    hospital: Path, tiny_bundle_file: Path, tmp_path: Path
+) -> None:
+    table = hospital / "cohort.csv"
+    table.write_text("path,patient_id,label\ngood.png,A,normal\nmissing.png,B,abnormal\n")
+    try:
+        finished = run("score", table, "--model", tiny_bundle_file, "--out", tmp_path, cwd=tmp_path)
+    finally:
+        table.unlink()
+    assert finished.returncode == 3
+    by_name = {Path(row["path"]).name: row["error"] for row in rows(tmp_path)}
+    assert by_name["good.png"] == "" and "missing.png" in by_name["missing.png"]
+
+
+def test_three_slices_are_not_a_volume_to_score(tmp_path: Path) -> None:
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    for index in range(3):
+        dicom(
+            folder / f"{index}.dcm",
+            film(index, (64, 64)),
+            storage=CTImageStorage,
+            Modality="CT",
+            BodyPartExamined="HEAD",
+            ViewPosition=None,
+            ImagePositionPatient=[0, 0, 5 * index],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            PixelSpacing=[1, 1],
+            RescaleSlope=1,
+            RescaleIntercept=-1024,
+        )
+    finished = run("score", folder, "--out", tmp_path / "out", cwd=tmp_path)
+    assert finished.returncode == 3
+    assert all(row["error"] for row in rows(tmp_path / "out"))
+    assert pydicom.dcmread(folder / "0.dcm").Modality == "CT", "the patient's files are only read"
