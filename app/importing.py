@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.models.shelf import InstalledBundle
 from PySide6.QtCore import QObject, Signal
 
 from app.state.problems import Problem
 from app.tasks import Progress, Task, TaskControl, run_task
 from engine.errors import NormascopeError
 from engine.imaging.series import Series
-from engine.scoring.applicability import why_not
+from engine.models.shelf import InstalledBundle
+from engine.scoring.queueing import enqueue_applicable
 from engine.store import Store
 
 
@@ -125,21 +125,11 @@ def import_paths(
     control.progress(None, "Looking for images…")
     for batch in batches(_discover(paths, on_error, control), seconds=0.3):
         new += store.add_series(batch)
-        queued += queue_for_all(store, batch, bundles)
+        queued += enqueue_applicable(store, batch, bundles)
         found += len(batch)
         control.partial(found)
         control.progress(None, f"Opening: {found:,} series found…")
     return Imported(found, new, queued, problems)
-
-
-def queue_for_all(store: Store, series: Sequence[Series], bundles: Sequence[InstalledBundle]) -> int:
-    """Queue each series for every bundle that applies; returns how many jobs are new."""
-    queued = 0
-    for bundle in bundles:
-        keys = [one.key for one in series if not why_not(bundle.card, one, named=False)]
-        if keys:
-            queued += store.enqueue(keys, bundle.hash)
-    return queued
 
 
 def _discover(

@@ -52,7 +52,7 @@ class EngineProcess(QObject):
         self._again = QTimer(self, singleShot=True)
         self._again.timeout.connect(self._launch)
         self._process = QProcess(self)
-        self._process.setProcessEnvironment(_environment())
+        self._process.setProcessEnvironment(engine_environment())
         self._process.readyReadStandardOutput.connect(self._read_events)
         self._process.readyReadStandardError.connect(self._read_log)
         self._process.finished.connect(self._ended)
@@ -139,7 +139,7 @@ class EngineProcess(QObject):
             self.state_changed.emit(self.state)
 
 
-def _environment() -> QProcessEnvironment:
+def engine_environment() -> QProcessEnvironment:
     """Ours, with output as it comes; and, where the checkout is run without being installed, with the engine on the path."""
     environment = QProcessEnvironment.systemEnvironment()
     environment.insert("PYTHONUNBUFFERED", "1")

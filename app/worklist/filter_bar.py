@@ -25,13 +25,13 @@ _READ_CHOICES = (
 
 
 class FilterBox(QLineEdit):
-    """Typed words. Down or Enter goes to the table, Escape empties the box and then leaves it."""
+    """Typed words. Down goes to the table, Escape empties the box and then leaves it."""
 
     left = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt's own."""
-        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        if event.key() == Qt.Key.Key_Down:
             self.left.emit()
         elif event.key() == Qt.Key.Key_Escape:
             if self.text():

@@ -1,0 +1,240 @@
+"""Reading a study: what happens between choosing it in the worklist and going on to the next. Joins store, session, image and results.
+
+Queries of one study are a millisecond and run here; whatever writes goes through `StoreWrites`, and pixels through the viewer's own tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.results.panel import ResultsPanel
+from app.results.wording import person_name
+from app.state.session import Change, Session
+from app.state.settings import Settings
+from app.store_writes import StoreWrites
+from app.viewer.viewer import Viewer
+from app.worklist.panel import WorklistPanel
+from engine.errors import NormascopeError
+from engine.models.shelf import InstalledBundle
+from engine.store import Store
+from engine.store.rows import ResultRow, Verdict, WorklistRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+REST_MILLISECONDS = 70
+"""How long the selection rests on a study before its pixels are decoded: going through the list with J held loads nothing."""
+
+
+class Reading(QObject):
+    """Signals:
+    opened(str): another study is open, or "" when none is.
+    failed(Exception): the store could not be read or written.
+    said(str): a line for the status bar.
+    """
+
+    opened = Signal(str)
+    failed = Signal(object)
+    said = Signal(str)
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        worklist: WorklistPanel,
+        viewer: Viewer,
+        results: ResultsPanel,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.session = Session()
+        self.bundles: Sequence[InstalledBundle] = ()
+        self.writes = StoreWrites(self)
+        self._store, self._settings = store, settings
+        self._worklist, self._viewer, self._results = worklist, viewer, results
+        self._image_of = ""
+        self._drawn: tuple[object, ...] = ()
+        self._rest = QTimer(self, singleShot=True, interval=REST_MILLISECONDS)
+        self._rest.timeout.connect(self._show_image)
+        self.session.listen(self._changed)
+        self.writes.failed.connect(self.failed)
+        worklist.selected.connect(self.open)
+        results.series_chosen.connect(self.session.show_series)
+        results.score_wanted.connect(self.score_with)
+        results.verdict.connect(self.read)
+        viewer.warningsChanged.connect(self._image_warnings)
+
+    def open(self, study_uid: str) -> None:
+        """Open a study; what is queued of it is scored first."""
+        if study_uid == self.session.study_uid:
+            return
+        try:
+            series, found = self._store.series_of(study_uid), self._store.results_of(study_uid)
+        except NormascopeError as error:
+            self.failed.emit(error)
+            return
+        self.session.open_study(study_uid, series, found)
+        if any(row.state == "queued" for row in found):
+            self.writes.add(lambda: self._store.bring_forward([study_uid]))
+        self.opened.emit(study_uid)
+
+    def open_now(self) -> None:
+        """Decode the image at once and give it the keys."""
+        self._show_image()
+        self._viewer.setFocus()
+
+    def refresh(self) -> None:
+        """The store has changed: bring the open study up to date."""
+        uid = self.session.study_uid
+        if not uid:
+            return
+        try:
+            self.session.update_series(self._store.series_of(uid))
+            self.session.update_results(self._store.results_of(uid))
+        except NormascopeError as error:
+            self.failed.emit(error)
+        self._show_results()
+
+    def read(self, verdict: Verdict) -> None:
+        """Save what the reader says of the open study and go on to the next unread."""
+        row = self._row()
+        if row is None:
+            return
+        following = self._worklist.next_unread()
+        self.session.remember(row.study_uid, row.read_state)
+        self._save(row.study_uid, verdict)
+        self.said.emit(f"Read {_name(row)} as {verdict}  ·  U takes it back")
+        if self._settings.open_after_verdict and following:
+            self._worklist.select(following)
+        elif not following:
+            self.said.emit(f"Read {_name(row)} as {verdict}  ·  no unread study is left in this list")
+
+    def take_back(self) -> None:
+        """Undo the last reading of this sitting and return to its study; without one, mark the open study unread."""
+        past = self.session.take_back()
+        row = self._row()
+        if past is not None:
+            self._save(past.study_uid, past.before)
+            if not self._worklist.select(past.study_uid):
+                self.open(past.study_uid)
+            self.said.emit("The last reading is taken back")
+        elif row is not None and row.read_state != "unread":
+            self._save(row.study_uid, "unread")
+            self.said.emit(f"{_name(row)} is unread again")
+
+    def go_to_next_unread(self) -> None:
+        """Select the next study that nobody has read."""
+        following = self._worklist.next_unread()
+        if following:
+            self._worklist.select(following)
+        else:
+            self.said.emit("No unread study is left in this list")
+
+    def score_with(self, series_key: str, bundle_hash: str) -> None:
+        """Queue one series for a model that the reader names, before all else."""
+        bundle = next((bundle for bundle in self.bundles if bundle.hash == bundle_hash), None)
+        if bundle is None:
+            return
+        store, uid = self._store, self.session.study_uid
+
+        def queue() -> None:
+            store.register_bundle(bundle)
+            store.enqueue([series_key], bundle_hash, 10, named=True)
+            store.bring_forward([uid])
+
+        self.writes.add(queue, self.refresh)
+        self.said.emit(f"Queued for {bundle.card.title}")
+
+    def retry(self) -> None:
+        """Queue what failed in the open study again."""
+        store, uid = self._store, self.session.study_uid
+        if uid:
+            self.writes.add(lambda: store.retry([uid]), self.refresh)
+            self.said.emit("What failed in this study is queued again")
+
+    def show_bundles(self, bundles: Sequence[InstalledBundle]) -> None:
+        """The installed models are known."""
+        self.bundles = bundles
+        self._show_results()
+
+    def _save(self, study_uid: str, verdict: Verdict) -> None:
+        store, reader = self._store, self._settings.reader_name()
+        self.writes.add(lambda: store.add_reading(study_uid, verdict, "", reader), self._saved)
+
+    def _saved(self) -> None:
+        self._worklist.refresh()
+        self._show_results()
+
+    def _row(self) -> WorklistRow | None:
+        """What the worklist says of the open study, also when a filter hides it."""
+        uid = self.session.study_uid
+        try:
+            return self._store.study(uid) if uid else None
+        except NormascopeError as error:
+            self.failed.emit(error)
+            return None
+
+    def _changed(self, change: Change) -> None:
+        if change in ("study", "series"):
+            self._results.set_image_warnings([])
+            if self._image_of != self.session.series_key:
+                self._rest.start()
+        self._show_results()
+
+    def _show_results(self) -> None:
+        row = self._row()
+        if row is None:
+            self._results.show_nothing()
+            return
+        self._results.show_study(row, self.session, self.bundles, self._store.readings_of(row.study_uid))
+        self._draw_result()
+
+    def _show_image(self) -> None:
+        """Decode the series that is open, unless it is on screen already."""
+        self._rest.stop()
+        series = self.session.current_series
+        if series is None:
+            self._image_of = ""
+            self._viewer.clear()
+            return
+        if series.key != self._image_of:
+            self._image_of = series.key
+            self._drawn = ()
+            self._viewer.show_series(series)
+            self._draw_result()
+
+    def _draw_result(self) -> None:
+        """Heatmap and reconstruction of the most abnormal result, once the image is that of the result."""
+        key = self.session.series_key
+        scored = [row for row in self.session.results_of(key) if row.state == "done"]
+        if not scored or key != self._image_of:
+            return
+        result = scored[0]
+        wanted = (key, result.bundle_hash, result.created_at)
+        if wanted == self._drawn:
+            return
+        self._drawn = wanted
+        try:
+            heatmap, reconstruction = self._open_array(result.heatmap), self._open_array(result.reconstruction)
+        except NormascopeError as error:
+            self.failed.emit(error)
+            return
+        self._viewer.set_result(key, heatmap, reconstruction, self._title(result))
+
+    def _open_array(self, path: str) -> npt.NDArray[np.generic] | None:
+        return self._store.arrays.open(path) if path else None
+
+    def _title(self, result: ResultRow) -> str:
+        return next((b.card.title for b in self.bundles if b.hash == result.bundle_hash), result.bundle_id)
+
+    def _image_warnings(self, warnings: list[str]) -> None:
+        self._results.set_image_warnings(warnings)
+        self._show_results()
+
+
+def _name(row: WorklistRow) -> str:
+    return person_name(row.patient_name) or row.patient_id or "this study"
