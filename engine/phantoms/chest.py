@@ -162,17 +162,17 @@ def _technique(rng: np.random.Generator) -> tuple[Exposure, Look]:
         scatter_ratio=float(rng.uniform(0.05, 0.14)),
         scatter_range_mm=float(rng.uniform(28, 45)),
         blur_mm=float(rng.uniform(0.3, 0.55)),
-        quanta_per_mm2=float(10 ** rng.uniform(5.0, 5.6)),
+        quanta_per_mm2=float(10 ** rng.uniform(5.3, 5.9)),
     )
     look = Look(
         flattening=float(rng.uniform(0.25, 0.5)),
         coarse_mm=float(rng.uniform(18, 28)),
         sharpening=float(rng.uniform(0.25, 0.7)),
         fine_mm=float(rng.uniform(2.0, 4.0)),
-        gamma=float(rng.uniform(0.85, 1.2)),
+        gamma=float(rng.uniform(0.75, 1.2)),
         low_percentile=4.0,
         high_percentile=98.5,
-        low_level=float(rng.uniform(0.12, 0.24)),
+        low_level=float(rng.uniform(0.1, 0.27)),
         high_level=float(rng.uniform(0.84, 0.93)),
     )
     return exposure, look

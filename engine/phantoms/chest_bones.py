@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter
 
 from engine.phantoms.chest_patient import ChestPatient, Thorax, turned, vertebra_levels
@@ -17,8 +18,8 @@ from engine.phantoms.solids import FloatArray, FloatImage, Grid, bulge, curve, e
 
 # Ribs 1 to 12 in an adult 235 mm from dome to apex: fall in mm from the head to the lateral wall and to the costochondral junction,
 # the share of the half circle (back to breastbone) at which the bone ends, and the size relative to the thorax at that height.
-FALL_LATERAL = (14, 29, 41, 49, 55, 60, 63, 65, 65, 62, 54, 34)
-FALL_FRONT = (30, 58, 84, 102, 114, 122, 126, 127, 123, 112, 90, 58)
+FALL_LATERAL = (16, 34, 48, 58, 65, 70, 73, 75, 75, 70, 58, 38)
+FALL_FRONT = (32, 62, 88, 106, 119, 127, 131, 132, 127, 114, 92, 60)
 BONE_ENDS = (0.84, 0.83, 0.82, 0.81, 0.80, 0.79, 0.77, 0.74, 0.71, 0.67, 0.55, 0.38)
 # The first rib lies flat, its broad side up; the lower ones stand on edge.
 UPWARD = (0.9, 0.5, 0.25, 0.1, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -33,9 +34,12 @@ def rib_line(patient: ChestPatient, rib: int, side: int, step: float) -> tuple[F
     scale = patient.rib_slope * h / 235
     share = np.linspace(0.026, BONE_ENDS[number], 160)
     lateral, front = FALL_LATERAL[number] * scale, FALL_FRONT[number] * scale
-    # a parabola through both falls, after a short level neck
-    a, b = np.linalg.solve([[0.5, 0.25], [0.8, 0.64]], [lateral, front])
-    z = head - (a * share + b * share**2) * np.clip(share / 0.18, 0, 1) ** 0.5
+    # level at the neck, steep at the side, flatter again in front: continuous arches when seen from behind
+    fall = PchipInterpolator(
+        [0, 0.1, 0.25, 0.5, 0.65, 0.8, 1.0],
+        [0, 0.05 * lateral, 0.34 * lateral, lateral, 0.42 * lateral + 0.58 * front, front, 1.25 * front],
+    )
+    z = head - fall(share)
     angle = np.pi * share
     shell = np.clip(z, -0.3 * h, 0.9 * h)
     wide = (thorax.outer(shell) + 3.5) * RELATIVE_SIZE[number]
@@ -70,7 +74,7 @@ def ribs(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> FloatIm
             behind, front = int(0.42 * len(line)), int(0.66 * len(line))
             for part, shell, core in (
                 (slice(0, behind + 1), 1.15, 0.17),
-                (slice(behind, front + 1), 0.75, 0.14),
+                (slice(behind, front + 1), 0.6, 0.12),
                 (slice(front, None), 0.6, 0.11),
             ):
                 tube(

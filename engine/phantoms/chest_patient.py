@@ -124,7 +124,7 @@ class Thorax:
     def inner(self, z: Array) -> Array:
         """Where the lung would end medially if there were no mediastinum."""
         rise = self._rise(z)
-        return self.patient.width * (0.34 - 0.27 * np.sqrt(1 - rise**7))
+        return self.patient.width * (0.34 - 0.27 * np.sqrt(1 - rise**4.5))
 
     def half_depth(self, z: Array) -> Array:
         """Half the inner front-to-back depth."""

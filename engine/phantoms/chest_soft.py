@@ -219,7 +219,7 @@ def breasts(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> tupl
         dz = grid.z - z0
         stretch = np.where(dz > 0, 1.75, 1.0) * radius
         distance = ((grid.x - x0) / (1.05 * radius)) ** 2 + (dz / stretch) ** 2
-        thick = np.clip(0.68 * radius, 20, 46) * np.clip(1 - distance, 0, 1) ** 0.62
+        thick = np.clip(0.62 * radius, 18, 42) * np.clip(1 - distance, 0, 1) ** 0.7
         fat += ((1 - glandular) * thick).astype(np.float32)
         gland += (glandular * thick).astype(np.float32)
     return fat, gland

@@ -53,7 +53,7 @@ def hilar_haze(patient: ChestPatient, grid: Grid) -> FloatImage:
         x, _, z = hilum(patient, side)
         along = (grid.z - z + 8) / 24
         across = (grid.x - x - side * 4) / 13
-        haze += (9 * patient.markings * np.exp(-(along**2) - across**2)).astype(np.float32)
+        haze += (13 * patient.markings * np.exp(-(along**2) - across**2)).astype(np.float32)
     return haze
 
 

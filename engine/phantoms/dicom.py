@@ -30,6 +30,7 @@ from engine.phantoms.phantom import Phantom
 MANUFACTURER = "Normascope"
 COMMENT = "SYNTHETIC PHANTOM - NOT A PATIENT"
 MAXIMUM = 4095  # 12 bits
+MAGNIFICATION = 1.05
 RadiographModality = Literal["DX", "CR"]
 
 _BODY_PARTS = {"chest": "CHEST", "hand": "HAND", "head": "HEAD"}
@@ -175,8 +176,11 @@ def _add_pixels(data: FileDataset, stored: npt.NDArray[np.uint16], *, bits_store
 def _add_projection(data: FileDataset, phantom: Phantom, modality: str) -> None:
     """What DX and CR share: geometry, view, side and window (PS3.3 C.8.1.1, C.8.11, C.11.2)."""
     data.ImageType = ["ORIGINAL", "PRIMARY"] if modality == "CR" else ["ORIGINAL", "PRIMARY", ""]
-    spacing = [f"{mm:.5f}" for mm in phantom.spacing]
-    data.PixelSpacing, data.ImagerPixelSpacing = spacing, spacing
+    data.PixelSpacing = [
+        f"{mm:.5f}" for mm in phantom.spacing
+    ]  # in the patient; at the detector everything is larger (PS3.3 10.7.1.3)
+    data.ImagerPixelSpacing = [f"{mm * MAGNIFICATION:.5f}" for mm in phantom.spacing]
+    data.EstimatedRadiographicMagnificationFactor = f"{MAGNIFICATION}"
     data.ViewPosition = phantom.view
     if phantom.kind == "chest":
         data.PatientOrientation = ["L", "F"]

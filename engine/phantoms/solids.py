@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import map_coordinates
 
 FloatImage = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -78,19 +77,25 @@ def interval(middle: FloatImage | float, half: FloatImage) -> Interval:
 
 def uncovered(whole: Interval, covers: list[Interval]) -> FloatImage:
     """[rows, columns] mm of `whole` that none of `covers` takes: the length of an interval minus a union of intervals."""
-    if not covers:
+    inside = whole.back > whole.front
+    if not covers or not inside.any():
         return whole.length
-    fronts = np.stack([np.minimum(np.maximum(c.front, whole.front), whole.back) for c in covers])
-    backs = np.stack([np.minimum(np.maximum(c.back, whole.front), whole.back) for c in covers])
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    front, back = whole.front[box], whole.back[box]
+    fronts = np.stack([np.clip(cover.front[box], front, np.maximum(back, front)) for cover in covers])
+    backs = np.stack([np.clip(cover.back[box], front, np.maximum(back, front)) for cover in covers])
     backs = np.maximum(backs, fronts)
     order = np.argsort(fronts, axis=0)
     fronts, backs = np.take_along_axis(fronts, order, 0), np.take_along_axis(backs, order, 0)
-    reached = whole.front.copy()
+    reached = front.copy()
     taken = np.zeros_like(reached)
-    for front, back in zip(fronts, backs, strict=True):
-        taken += np.maximum(back - np.maximum(front, reached), 0)
-        reached = np.maximum(reached, back)
-    return np.maximum(whole.length - taken, 0)
+    for next_front, next_back in zip(fronts, backs, strict=True):
+        taken += np.maximum(next_back - np.maximum(next_front, reached), 0)
+        reached = np.maximum(reached, next_back)
+    length = np.zeros_like(whole.front)
+    length[box] = np.maximum(back - front - taken, 0)
+    return length
 
 
 def bulge(unit: FloatImage, power: float = 2.0) -> FloatImage:
@@ -154,16 +159,21 @@ def deposit(canvas: FloatImage, grid: Grid, points: FloatArray, volumes: FloatAr
     u = (points[:, 0] - grid.left) / grid.spacing
     v = (grid.top - points[:, 2]) / grid.spacing
     keep = (u > 0) & (u < grid.columns - 1.001) & (v > 0) & (v < grid.rows - 1.001)
+    if not keep.any():
+        return
     u, v, share = u[keep], v[keep], volumes[keep] / grid.spacing**2
     column, row = u.astype(np.int64), v.astype(np.int64)
     fu, fv = u - column, v - row
-    place = row * grid.columns + column
-    size = grid.rows * grid.columns
-    total = np.bincount(place, share * (1 - fu) * (1 - fv), size)
-    total += np.bincount(place + 1, share * fu * (1 - fv), size)
-    total += np.bincount(place + grid.columns, share * (1 - fu) * fv, size)
-    total += np.bincount(place + grid.columns + 1, share * fu * fv, size)
-    canvas += total.reshape(canvas.shape).astype(np.float32)
+    left, top = int(column.min()), int(row.min())
+    width, height = int(column.max()) - left + 2, int(row.max()) - top + 2
+    place = (row - top) * width + (column - left)
+    right = share * fu
+    share = share - right
+    total = np.bincount(place, share * (1 - fv), width * height)
+    total += np.bincount(place + 1, right * (1 - fv), width * height)
+    total += np.bincount(place + width, share * fv, width * height)
+    total += np.bincount(place + width + 1, right * fv, width * height)
+    canvas[top : top + height, left : left + width] += total.reshape(height, width).astype(np.float32)
 
 
 def tube(
@@ -217,12 +227,20 @@ def smooth_noise(
     total = grid.empty()
     scale, weight = coarsest_mm, 1.0
     while scale >= finest_mm:
-        count_z = int(np.ceil(grid.rows * grid.spacing / scale)) + 4
-        count_x = int(np.ceil(grid.columns * grid.spacing / scale)) + 4
-        lattice = rng.standard_normal((count_z, count_x)).astype(np.float32)
-        zs = np.arange(grid.rows, dtype=np.float32) * np.float32(grid.spacing / scale) + np.float32(1.5)
-        xs = np.arange(grid.columns, dtype=np.float32) * np.float32(grid.spacing / scale) + np.float32(1.5)
-        at = np.meshgrid(zs, xs, indexing="ij")
-        total += np.float32(weight) * map_coordinates(lattice, at, order=1 if scale < 6 else 2, mode="nearest")
+        down, across = (
+            _spline_weights(grid.rows, grid.spacing / scale),
+            _spline_weights(grid.columns, grid.spacing / scale),
+        )
+        lattice = rng.standard_normal((down.shape[1], across.shape[1])).astype(np.float32)
+        total += np.float32(weight) * (down @ lattice @ across.T)
         scale, weight = scale / 2, weight * 2**-slope
     return np.asarray(total / max(float(total.std()), 1e-6), np.float32)
+
+
+def _spline_weights(count: int, step: float) -> FloatImage:
+    """[count, knots] quadratic B-spline weights of pixels `step` knots apart, scaled to keep the variance of white noise near 1."""
+    at = np.arange(count) * step + 1.5
+    knots = np.arange(int(np.ceil(count * step)) + 4)
+    away = np.abs(at[:, None] - knots[None, :])
+    inner, outer = 0.75 - away**2, 0.5 * np.maximum(1.5 - away, 0) ** 2
+    return np.asarray(np.where(away < 0.5, inner, outer) * 1.35, np.float32)
