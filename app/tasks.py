@@ -146,12 +146,12 @@ _numbers = itertools.count(1)
 def _the_desk() -> _Desk:
     """The application's one desk, made by the first task on the GUI thread."""
     global _desk
+    application = QCoreApplication.instance()
+    if application is None:
+        raise RuntimeError("run_task needs a QApplication")
+    if QThread.currentThread() != application.thread():
+        raise RuntimeError("run_task is called from the GUI thread only")
     if _desk is None or not isValid(_desk):
-        application = QCoreApplication.instance()
-        if application is None:
-            raise RuntimeError("run_task needs a QApplication")
-        if QThread.currentThread() is not application.thread():
-            raise RuntimeError("run_task is called from the GUI thread")
         _desk = _Desk()
         application.aboutToQuit.connect(cancel_all)
     return _desk
