@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 
 from engine.imaging.series import Series
 from engine.models.card import (
@@ -25,8 +27,19 @@ from engine.store.rows import Job
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(None, tmp_path / "data")
+def store_url() -> str | None:
+    """None for SQLite; or an empty PostgreSQL database that NORMASCOPE_TEST_POSTGRESQL names, whose tables are dropped."""
+    url = os.environ.get("NORMASCOPE_TEST_POSTGRESQL")
+    if url:
+        with create_engine(url).begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    return url
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_url: str | None) -> Iterator[Store]:
+    opened = Store(store_url, tmp_path / "data")
     yield opened
     opened.close()
 

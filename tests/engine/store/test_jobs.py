@@ -197,12 +197,14 @@ def test_readings_are_appended_with_what_the_worklist_showed(store: Store, make_
         store.add_reading("1.1.1", "fine")  # type: ignore[arg-type]
 
 
-def test_the_change_token_grows_with_changes_of_any_process(queue: Store, tmp_path: Path) -> None:
+def test_the_change_token_grows_with_changes_of_any_process(
+    queue: Store, store_url: str | None, tmp_path: Path
+) -> None:
     before = queue.change_token()
     queue.worklist()
     queue.heartbeat("x")
     assert queue.change_token() == before
-    other = Store(None, tmp_path / "data")
+    other = Store(store_url, tmp_path / "data")
     other.set_setting("study_score", "mean")
     other.close()
     assert queue.change_token() > before
