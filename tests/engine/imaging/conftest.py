@@ -90,3 +90,66 @@ def as_series() -> Callable[..., Series]:
         return Series("k", "1.2", "1.2.3", kind, file_format, tuple(str(source) for source in sources), **values)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def pydicom_files() -> Path:
+    """The folder of test files inside pydicom's wheel."""
+    import pydicom
+
+    return Path(pydicom.__file__).parent / "data" / "test_files"
+
+
+@pytest.fixture
+def radiograph_dataset() -> Callable[..., Dataset]:
+    """A DX data set (PS3.3 A.26) of `pixels` [rows, columns]; keyword arguments set or, with None, delete elements."""
+
+    def make(pixels: np.ndarray, **elements: Any) -> Dataset:
+        data = Dataset()
+        data.file_meta = FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+        data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+        data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
+        data.StudyInstanceUID, data.SeriesInstanceUID = generate_uid(), generate_uid()
+        data.Modality, data.PatientID, data.PatientName = "DX", "P1", "Test^Film"
+        data.Rows, data.Columns = pixels.shape[-2:]
+        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+        bits = pixels.dtype.itemsize * 8
+        data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
+        data.PixelRepresentation = int(pixels.dtype.kind == "i")
+        data.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
+        data["PixelData"].VR = "OW"
+        for keyword, value in elements.items():
+            if value is None:
+                delattr(data, keyword)
+            else:
+                setattr(data, keyword, value)
+        return data
+
+    return make
+
+
+@pytest.fixture
+def write_radiograph(tmp_path: Path, radiograph_dataset: Callable[..., Dataset]) -> Callable[..., Path]:
+    """Writes `radiograph_dataset` to `name` below the test's folder, and returns where."""
+
+    def write(pixels: np.ndarray, name: str = "film.dcm", **elements: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        radiograph_dataset(pixels, **elements).save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def opened() -> Callable[[str | Path], tuple[list[Series], list[Any]]]:
+    """(series, errors) of `open_study`."""
+    from engine.imaging.discovery import open_study
+
+    def find(path: str | Path) -> tuple[list[Series], list[Any]]:
+        errors: list[Any] = []
+        return list(open_study(path, on_error=errors.append)), errors
+
+    return find
