@@ -35,6 +35,12 @@ def remembered_header(source: str) -> ImageHeader:
     return header
 
 
+def forget_headers() -> None:
+    """Start as a new process does: the next `remembered_header` reads its file."""
+    with _lock:
+        _headers.clear()
+
+
 def _state(source: str) -> tuple[int, int]:
     """(modification time in ns, size) of the file, or of the archive that holds the member."""
     file = split_source(source)[0] if MEMBER_SEPARATOR in source else source
