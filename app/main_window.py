@@ -234,13 +234,14 @@ class MainWindow(QMainWindow):
         self._check_panels()
 
     def _show_problems(self, shown: bool) -> None:
-        self.problems.setVisible(shown)
+        self.panes.show_problems(shown)
         self._check_panels()
 
     def _check_panels(self) -> None:
-        """The menu's check marks follow what is shown."""
+        """The menu's check marks, and where the research notice stands, follow what is shown."""
         for name, panel in (("worklist", self.worklist), ("results", self.results), ("problems", self.problems)):
             self.commands[name].setChecked(not panel.isHidden())
+        self.status.notice.setVisible(self.results.isHidden())
 
     # Qt's own
 

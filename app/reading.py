@@ -202,9 +202,11 @@ class Reading(QObject):
             self._viewer.clear()
             return
         if series.key != self._image_of:
-            self._image_of = series.key
-            self._drawn = ()
+            self._image_of, self._drawn = "", ()
             self._viewer.show_series(series)
+            self._image_of = (
+                series.key
+            )  # only now: until the viewer has left the last series it takes no result for this one
             self._draw_result()
 
     def _draw_result(self) -> None:

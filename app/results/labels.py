@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app import appearance
 
@@ -25,6 +25,19 @@ def text(
 def heading(words: str) -> QLabel:
     """The heading of a part of the panel."""
     return text(words, appearance.TEXT_FAINT, appearance.SMALL_PIXELS, bold=True)
+
+
+def caution(words: str) -> QWidget:
+    """Something a reader must know: an amber sign, the words quiet, so that what every film says does not shout."""
+    line = QWidget()
+    row = QHBoxLayout(line)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    sign = QLabel("⚠")
+    sign.setStyleSheet(f"color: {appearance.WARNING};")
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(text(words, appearance.TEXT_QUIET), 1)
+    return line
 
 
 def rule() -> QFrame:

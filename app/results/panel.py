@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app import appearance
-from app.results.labels import Foldout, heading, rule, text
+from app.results.labels import Foldout, caution, heading, rule, text
 from app.results.score_block import ScoreBlock, unscored_block
 from app.results.study_header import StudyHeader
 from app.results.verdict_bar import VerdictBar
@@ -138,7 +138,7 @@ class ResultsPanel(QWidget):
         if left:
             self._column.addWidget(heading("About these images"))
             for word in left:
-                self._column.addWidget(text(f"⚠  {word}", appearance.WARNING))
+                self._column.addWidget(caution(word))
 
     def _add_not_applied(self, series: Series, bundles: Sequence[InstalledBundle], *, alone: bool) -> None:
         """Why the other installed models say nothing of this series, and, where a person may insist, a way to."""

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app import appearance
 from app.results.card_view import CardView
 from app.results.histogram import Histogram, HistogramData, cut_off_score
-from app.results.labels import Foldout, text
+from app.results.labels import Foldout, caution, text
 from app.results.wording import cohort_noun, compared, ordinal, raw_number, score_title, shown_percentile
 from engine.models.card import Card
 from engine.store.rows import ResultRow, ScoreRow
@@ -36,7 +36,7 @@ class ScoreBlock(QWidget):
         if card is None:
             column.addWidget(text("This model is no longer installed: its cohort cannot be shown.", appearance.WARNING))
         for warning in result.warnings:
-            column.addWidget(text(f"⚠  {warning}", appearance.WARNING))
+            column.addWidget(caution(warning))
         if card is not None:
             column.addWidget(Foldout("Model card", CardView(card)))
 
@@ -67,18 +67,20 @@ class ScoreBlock(QWidget):
     def _caption(self, name: str, score: ScoreRow, *, primary: bool) -> QHBoxLayout:
         """The score's name and percentile on the left, raw numbers on the right."""
         line = QHBoxLayout()
-        left = f"{score_title(name)} · ranks the worklist" if primary else score_title(name)
+        left = score_title(name)
         if not primary and score.percentile is not None:
             left += f" · {ordinal(shown_percentile(score.percentile))} percentile"
         colour = appearance.FLAGGED if score.flagged and not primary else appearance.TEXT_QUIET
-        line.addWidget(text(left, colour, appearance.SMALL_PIXELS), 1)
+        title = text(left, colour, appearance.SMALL_PIXELS)
+        title.setToolTip("This score ranks the worklist" if primary else "This score does not rank the worklist")
+        line.addWidget(title, 1)
         numbers = raw_number(score.score)
         if (cut_off := self._cut_off(name)) is not None:
-            numbers += f" / {raw_number(cut_off)}"
+            numbers += f",  cut-off {raw_number(cut_off)}"
         label = text(numbers, appearance.TEXT_FAINT, appearance.SMALL_PIXELS)
         label.setWordWrap(False)
         label.setSizePolicy(label.sizePolicy().Policy.Minimum, label.sizePolicy().Policy.Minimum)
-        label.setToolTip("This study's raw score / the cut-off")
+        label.setToolTip("This study's raw score, and the raw score above which the model flags")
         line.addWidget(label)
         return line
 

@@ -65,10 +65,10 @@ class StudyHeader(QWidget):
             self._list(session)
 
     def _list(self, session: Session) -> None:
-        self.series_heading.setText(f"{len(session.series)} series   ,  .")
+        self.series_heading.setText(f"{len(session.series)} series   (keys  ,  and  . )")
         self.series.clear()
-        for one in session.series:
-            item = QListWidgetItem(series_line(one, session.results_of(one.key)))
+        for number, one in enumerate(session.series, start=1):
+            item = QListWidgetItem(f"{number}   {series_line(one, session.results_of(one.key))}")
             item.setData(Qt.ItemDataRole.UserRole, one.key)
             item.setToolTip(one.path)
             self.series.addItem(item)

@@ -6,6 +6,7 @@ from engine.models.card import Card
 
 RESEARCH_NOTICE = "Research use only – not for diagnosis"
 
+_ABBREVIATIONS = {"ssim", "mse", "mae", "ct"}
 _NOUNS = {"CHEST": "chests", "HAND": "hands", "WRIST": "wrists", "KNEE": "knees", "HEAD": "heads"}
 
 
@@ -36,9 +37,10 @@ def compared(percentile: float, normals: int, noun: str) -> str:
 
 
 def score_title(name: str) -> str:
-    """A score's name as read: `latent_distance` becomes "Latent distance"."""
-    words = name.replace("_", " ").replace("-", " ").strip()
-    return words[:1].upper() + words[1:]
+    """A score's name as read: `latent_distance` becomes "Latent distance", `ssim` "SSIM"."""
+    words = [word.upper() if word in _ABBREVIATIONS else word for word in name.replace("-", "_").split("_") if word]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:]
 
 
 def raw_number(value: float) -> str:

@@ -11,11 +11,10 @@ from app.state.settings import Settings
 from app.window.empty_state import EmptyState
 from app.window.window_commands import add_grouped
 
-WORKLIST_WIDTH, RESULTS_WIDTH = 456, 320
-NARROW_WORKLIST, NARROW_RESULTS = 380, 280
+WORKLIST_WIDTH, RESULTS_WIDTH = 480, 320
+NARROW_WORKLIST, NARROW_RESULTS = 372, 288
 NARROW_WINDOW = 1400
 """Below this width of the window the panels give way to the image."""
-PROBLEMS_HEIGHT = 140
 
 _NOT_IN_TOOL_BAR = ("slice", "overlay")
 """Groups of image commands with controls of their own beside the image."""
@@ -42,7 +41,6 @@ class Panes(QSplitter):
         self.addWidget(self._across)
         self.addWidget(problems)
         self.setStretchFactor(0, 1)
-        self.setSizes([1000, PROBLEMS_HEIGHT])
         for splitter in (self, self._across):
             splitter.setHandleWidth(3)
             splitter.setChildrenCollapsible(False)
@@ -52,6 +50,14 @@ class Panes(QSplitter):
     def show_image(self, shown: bool) -> None:
         """The image, or what to do while there is none."""
         self._centre.setCurrentIndex(1 if shown else 0)
+
+    def show_problems(self, shown: bool) -> None:
+        """The list below all panes, as high as its lines; a height that the reader has dragged is theirs until it is hidden."""
+        appears = shown and self.problems.isHidden()
+        self.problems.setVisible(shown)
+        wanted = self.problems.sizeHint().height()
+        if appears or (shown and self.sizes()[1] < wanted):
+            self.setSizes([max(self.height() - wanted, 200), wanted])
 
     @property
     def image_is_shown(self) -> bool:

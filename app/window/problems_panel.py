@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -18,6 +18,9 @@ from PySide6.QtWidgets import (
 
 from app import appearance
 from app.state.problems import Problem, ProblemList
+
+MOST_LINES_SHOWN = 6
+_LINE_HEIGHT = appearance.ROW_HEIGHT - 2
 
 
 class ProblemsPanel(QWidget):
@@ -52,6 +55,11 @@ class ProblemsPanel(QWidget):
         column.addWidget(self.table, 1)
         self._retitle()
 
+    def sizeHint(self) -> QSize:
+        """As high as its lines, up to `MOST_LINES_SHOWN`."""
+        lines = min(max(self.table.rowCount(), 1), MOST_LINES_SHOWN)
+        return QSize(600, 62 + lines * _LINE_HEIGHT)
+
     def add(self, problem: Problem) -> bool:
         """List a problem; False when it is listed already."""
         if not self.problems.add(problem):
@@ -65,6 +73,7 @@ class ProblemsPanel(QWidget):
             item.setForeground(QColor(appearance.ERROR if column == 1 else appearance.TEXT_QUIET))
             self.table.setItem(row, column, item)
         self.table.scrollToBottom()
+        self.updateGeometry()
         self._retitle()
         return True
 
@@ -79,7 +88,7 @@ class ProblemsPanel(QWidget):
         table = self.table
         table.setHorizontalHeaderLabels(["File", "What is wrong", "What helps"])
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(appearance.ROW_HEIGHT - 2)
+        table.verticalHeader().setDefaultSectionSize(_LINE_HEIGHT)
         header = table.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)

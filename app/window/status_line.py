@@ -1,4 +1,4 @@
-"""The bar at the bottom: the engine, what is being opened, problems, and the research notice that never goes away."""
+"""The bar at the bottom: the engine, what is being opened, problems, and the research notice while the results, which carry it, are hidden."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class StatusLine(QStatusBar):
         self.problems.setToolTip("Show what could not be opened  (F6)")
         self.problems.clicked.connect(self.problems_wanted)
         self.problems.hide()
-        notice = QLabel(RESEARCH_NOTICE)
-        notice.setStyleSheet(f"color: {appearance.WARNING}; padding: 0 8px;")
-        notice.setToolTip("Decision support for research. Scores and heatmaps are no diagnosis.")
+        self.notice = QLabel(RESEARCH_NOTICE)
+        self.notice.setStyleSheet(f"color: {appearance.TEXT_QUIET}; padding: 0 8px;")
+        self.notice.setToolTip("Decision support for research. Scores and heatmaps are no diagnosis.")
         self.setContentsMargins(8, 0, 0, 0)
         self.addWidget(self.mark)
         self.addWidget(self.engine)
         self.addWidget(self.doing, 1)
         self.addPermanentWidget(self.problems)
-        self.addPermanentWidget(notice)
+        self.addPermanentWidget(self.notice)
         self.show_engine(EngineState())
 
     def show_engine(self, state: EngineState) -> None:

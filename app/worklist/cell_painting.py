@@ -12,8 +12,8 @@ from app.worklist.columns import COLUMNS
 from app.worklist.table_model import ROW_ROLE
 from engine.store.rows import WorklistRow
 
-_NUMBER_WIDTH = 28
-_PADDING = 6
+_NUMBER_WIDTH = 24
+_PADDING = 5
 
 
 class WorklistDelegate(QStyledItemDelegate):
@@ -39,8 +39,7 @@ class WorklistDelegate(QStyledItemDelegate):
         elif name == "percentile" and row.percentile is not None:
             percentile_bar(painter, rect, row.percentile, flagged=row.flagged, read=row.read_state != "unread")
         else:
-            bold = name == "patient_name" and row.read_state == "unread"
-            painter.setFont(appearance.font(bold=bold))
+            painter.setFont(appearance.font())
             painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole))
             inner = rect.adjusted(_PADDING, 0, -2, 0)
             text = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, inner.width())

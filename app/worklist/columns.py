@@ -15,6 +15,7 @@ class Column:
 
     Attributes:
         name: one of `engine.store.rows.SORTABLE`.
+        needed: the table's width below which the column gives its room to the patient's name.
         width: in pixels at first; the reader's own width is kept in the settings.
         descending_first: what the first click on the heading does.
         text, tip: of a study.
@@ -26,6 +27,7 @@ class Column:
     descending_first: bool
     text: Callable[[WorklistRow], str]
     tip: Callable[[WorklistRow], str]
+    needed: int = 0
 
 
 STATUS_WORDS = {
@@ -75,10 +77,10 @@ def read_text(row: WorklistRow) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("status", "", 26, False, lambda row: "", status_tip),
-    Column("percentile", "Percentile", 112, True, lambda row: STATUS_WORDS[row.status], score_tip),
+    Column("status", "", 24, False, lambda row: "", status_tip),
+    Column("percentile", "Percentile", 96, True, lambda row: STATUS_WORDS[row.status], score_tip),
     Column("patient_name", "Patient", 128, False, patient_text, patient_tip),
-    Column("modality", "Mod", 44, False, lambda row: row.modality, lambda row: row.modality),
+    Column("modality", "Mod", 36, False, lambda row: row.modality, lambda row: row.modality),
     Column(
         "body_part",
         "Part",
@@ -87,7 +89,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda row: row.body_part.capitalize(),
         lambda row: f"{row.body_part} {row.view}",
     ),
-    Column("study_date", "Date", 80, True, lambda row: row.study_date, lambda row: row.study_date),
+    Column("study_date", "Date", 74, True, lambda row: row.study_date, lambda row: row.study_date, needed=430),
     Column(
         "read_state",
         "Read",

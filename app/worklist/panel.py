@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTableView, QVBoxLayout, QWidget
 
 from app import appearance
@@ -107,7 +108,6 @@ class WorklistPanel(QWidget):
         patient = next(i for i, column in enumerate(COLUMNS) if column.name == "patient_name")
         header.setSectionResizeMode(patient, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
-        self._show_order()
         body = QWidget()
         self._stack = QStackedLayout(body)
         self._stack.addWidget(self.table)
@@ -134,15 +134,9 @@ class WorklistPanel(QWidget):
     def _ask(self, query: WorklistQuery) -> None:
         """Other studies or another order: from the top."""
         self.query = query
-        self._show_order()
         if self._loading is not None:
             self._loading.cancel()
         self._load(0, PAGE_ROWS)
-
-    def _show_order(self) -> None:
-        section = next(i for i, column in enumerate(COLUMNS) if column.name == self.query.order)
-        order = Qt.SortOrder.DescendingOrder if self.query.descending else Qt.SortOrder.AscendingOrder
-        self.table.horizontalHeader().setSortIndicator(section, order)
 
     def _load(self, offset: int, limit: int) -> None:
         store, query = self._store, self.query
@@ -222,6 +216,11 @@ class _Table(QTableView):
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header = self.horizontalHeader()
         header.setSectionsClickable(True)
-        header.setSortIndicatorShown(True)
         header.setHighlightSections(False)
-        header.setMinimumSectionSize(26)
+        header.setMinimumSectionSize(20)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow table, the columns that matter least give way."""
+        for i, column in enumerate(COLUMNS):
+            self.setColumnHidden(i, self.viewport().width() < column.needed)
+        super().resizeEvent(event)

@@ -39,8 +39,10 @@ class WorklistModel(QAbstractTableModel):
         self.total = page.total
         if page.offset and page.query == self.query:
             return self._append(page)
+        if page.query != self.query:
+            self.query = page.query
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
         same_order = [row.study_uid for row in page.rows] == [row.study_uid for row in self.rows]
-        self.query = page.query
         if same_order:
             self._update(page.rows)
             return False
@@ -107,7 +109,8 @@ class WorklistModel(QAbstractTableModel):
             return None
         column = COLUMNS[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.heading
+            arrow = ("↓" if self.query.descending else "↑") if column.name == self.query.order else ""
+            return f"{column.heading} {arrow}".strip()
         if role == Qt.ItemDataRole.ToolTipRole:
             meaning = (
                 "Percentile of the model's normal cohort" if column.name == "percentile" else column.heading or "Status"
