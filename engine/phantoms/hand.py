@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_closing, binary_fill_holes, gaussian_filter
 
 from engine.phantoms.hand_bones import Bone, CarpalBone, Floats, Grid, LongBone, Shadow
 from engine.phantoms.hand_flesh import flesh
@@ -75,7 +75,8 @@ def render(
     if lesion is not None:
         changed_maps, size = _with_lesion(scene, lesion, seed)
         changed = film.image(*changed_maps)
-        mask = np.abs(film.image(*changed_maps, noise=False) - film.image(*maps, noise=False)) > VISIBLE
+        seen = np.abs(film.image(*changed_maps, noise=False) - film.image(*maps, noise=False)) > VISIBLE
+        mask = binary_fill_holes(binary_closing(seen, iterations=2) | seen)
         contrast = float((changed - image)[mask].mean()) if mask.any() else 0.0
         image = np.where(mask, changed, image)
         lesions = (Lesion(lesion.kind, mask, round(size, 1), contrast, scene.patient.laterality),)
@@ -169,7 +170,7 @@ def _with_lesion(scene: HandScene, request: LesionRequest, seed: int) -> tuple[t
     if request.kind == "fracture":
         bone, size = broken(tubes, request.size_mm, request.strength, rng)
         return _maps(scene, seed, {**scene.shadows, bone.name: bone.shadow(scene.grid)}), size
-    work = metal(tubes, scene.flesh_mm, scene.grid, request.size_mm, request.strength, rng)
+    work = metal(tubes, scene.grid, request.size_mm, request.strength, rng)
     soft, bone_mm = _maps(scene, seed)
     return (soft, bone_mm + _binned(work.bone_mm, scene.mirrored)), work.size_mm
 
@@ -232,9 +233,6 @@ class _Film:
 
         row, column = min(places, key=covered)
         return row + float(jitter[0]), column + float(jitter[1]), angle
-
-
-__all__ = ["HandScene", "render", "scene_of"]
 
 
 def bone_map(scene: HandScene) -> npt.NDArray[np.float32]:

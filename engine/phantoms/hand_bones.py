@@ -69,7 +69,7 @@ class Physis:
 
 @dataclass(frozen=True)
 class Fracture:
-    """A break at `position` mm from the proximal end, running `slope` mm up per mm across, with teeth of `teeth` mm.
+    """A break at `position` mm from the proximal end, running `slope` mm up per mm across, with teeth `teeth` mm high, about `pitch` mm apart.
 
     The distal fragment is moved `displacement` mm across at the break and swings back to its joint, so that the joint stays where it was.
     """
@@ -79,6 +79,7 @@ class Fracture:
     gap: float
     displacement: float
     teeth: float
+    pitch: float
     phase: float
 
 
@@ -208,7 +209,10 @@ class LongBone:
 
     def _broken(self, u: Floats, s: Floats, fracture: Fracture) -> tuple[Floats, Floats]:
         """u with the distal fragment moved, and 0 in the gap, 1 in the fragments."""
-        wave = np.sin(u * 2.1 + fracture.phase) + 0.6 * np.sin(u * 4.7 + 2 * fracture.phase)
+        turn = u * np.float32(2 * np.pi / fracture.pitch)
+        wave = (
+            np.sin(turn + fracture.phase) + 0.6 * np.sin(2.37 * turn + 2 * fracture.phase) + 0.35 * np.sin(5.3 * turn)
+        )
         line = np.float32(fracture.position) + np.float32(fracture.slope) * u + np.float32(fracture.teeth) * wave
         beyond = s - line
         swing = np.clip(1 - beyond / np.float32(max(self.length - fracture.position, 1.0)), 0, 1)

@@ -53,6 +53,7 @@ def broken(
         gap=strength * size * float(rng.uniform(0.9, 1.5)),
         displacement=way * strength * size * float(rng.uniform(1.2, 2.6)),
         teeth=0.35 * size,
+        pitch=0.38 * width,
         phase=float(rng.uniform(0, 6.28)),
     )
     return replace(bone, fracture=fracture), float(width * np.hypot(1.0, across))
@@ -68,7 +69,6 @@ class Metalwork:
 
 def metal(
     bones: dict[str, LongBone],
-    flesh_mm: Floats,
     grid: Grid,
     size_mm: float | None,
     strength: float,
@@ -80,7 +80,7 @@ def metal(
         return _plate(bones, grid, size_mm, strength, rng)
     if kind == "wire":
         return _wire(bones, grid, size_mm, strength, rng)
-    return _ring(bones, flesh_mm, grid, size_mm, strength, rng)
+    return _ring(bones, grid, size_mm, strength, rng)
 
 
 def _frame(bone: LongBone, grid: Grid) -> tuple[Floats, Floats]:
@@ -114,7 +114,7 @@ def _plate(
     across = across - float(rng.uniform(-0.25, 0.25)) * half
     place = np.abs(along - center) - (length / 2 - half)
     beyond = np.hypot(across, np.maximum(place, 0))
-    holes = max(int(round(length / (2.9 * half))), 2)
+    holes = max(round(length / (2.9 * half)), 2)
     centers = center + (np.arange(holes) - (holes - 1) / 2) * (length - 2 * half) / max(holes - 1, 1)
     waist = 0.16 * half * (1 - np.cos((along - centers[0]) * 2 * np.pi / max(centers[1] - centers[0], 1e-3)))
     titanium = 1.3 * _edge(half - beyond - np.where(place < 0, waist, 0))
@@ -158,7 +158,6 @@ def _wire(
 
 def _ring(
     bones: dict[str, LongBone],
-    flesh_mm: Floats,
     grid: Grid,
     size_mm: float | None,
     strength: float,
@@ -168,9 +167,7 @@ def _ring(
     bone = bones[("proximal phalanx 4", "proximal phalanx 4", "proximal phalanx 3")[int(rng.integers(3))]]
     across, along = _frame(bone, grid)
     at = float(rng.uniform(0.5, 0.62)) * bone.length
-    # the band is as wide as the finger is there
-    row = (np.abs(along - at) < 1.0) & (flesh_mm > 0.5) & (np.abs(across) < 16)
-    outer = float(np.percentile(np.abs(across[row]), 97)) + 0.8 if row.any() else 10.0
+    outer = 1.5 * max(bone.half_width)  # the finger is about as wide there
     if size_mm is not None:
         outer = size_mm / 2
     height, thick = float(rng.uniform(2.4, 4.5)), 1.3

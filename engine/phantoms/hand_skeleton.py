@@ -109,7 +109,7 @@ def draw_patient(rng: np.random.Generator, laterality: Side, age_years: float | 
         bone_density=float(rng.normal(1.0, 0.1)) * (1 - 0.3 * old),
         flesh=float(np.clip(rng.normal(1.0, 0.09), 0.82, 1.25)),
         spread=float(rng.normal(3.0, 2.6)),
-        flexion=tuple(float(abs(a)) for a in rng.normal(0, 9, 5)),
+        flexion=tuple(float(abs(a)) for a in rng.normal(0, 6.5, 5)),
         sway=tuple(float(a) for a in rng.normal(0, 2.5, 5)),
         joint_space=float(rng.normal(1.0, 0.12)) * (1 - 0.15 * max(age - 60, 0) / 20),
         tilt=float(rng.normal(0, 5)),
@@ -123,7 +123,9 @@ def skeleton(patient: HandPatient) -> list[Bone]:
     bones: list[Bone] = [*_forearm(patient), *_carpals(patient)]
     for finger in RAYS:
         bones.extend(_ray(patient, finger))
-    return bones
+    thumb = next(bone for bone in bones if bone.name == "metacarpal 1")
+    assert isinstance(thumb, LongBone)
+    return [*bones, *_sesamoids(patient, thumb)]
 
 
 def _turned(direction: float, pitch: float, roll: float) -> Points:
@@ -146,7 +148,7 @@ def _ray(patient: HandPatient, finger: int) -> list[Bone]:
     """A metacarpal and its phalanges, joint by joint from the carpus outwards."""
     bones: list[Bone] = []
     gap = (
-        (1.5 + (1.2 if not patient.grown else 0.0) * max(16 - patient.skeletal_age, 0) / 12)
+        (1.8 + (1.0 if not patient.grown else 0.0) * max(16 - patient.skeletal_age, 0) / 12)
         * patient.joint_space
         * patient.scale
     )
@@ -160,7 +162,7 @@ def _ray(patient: HandPatient, finger: int) -> list[Bone]:
         length = measures[0] * patient.scale * patient.length_variation[(finger - 1) * 4 + place]
         axes = _turned(direction, pitch, roll)
         bones.append(_tube(patient, f"{name} {finger}", name, joint, axes, length, measures[1:], finger))
-        joint = joint + axes[1] * (length + gap * (1.0 if place == 0 else 0.75))
+        joint = joint + axes[1] * (length + gap * (1.0 if place == 0 else 0.85))
         if finger == 1:
             direction += (-13.0 if place == 0 else -6.0) + patient.sway[0]
             pitch = 8.0 + patient.flexion[0] * (0.3 if place == 0 else 1.2)
@@ -186,7 +188,18 @@ def _tube(
     base, waist, head = (m * patient.scale * patient.slenderness for m in measures)
     if name == "metacarpal":
         stations = (0.0, 0.05, 0.13, 0.26, 0.5, 0.7, 0.81, 0.89, 0.94, 1.0)
-        widths = (0.93 * base, base, 0.84 * base, 1.1 * waist, waist, 1.1 * waist, 0.74 * head, 0.97 * head, head, 0.84 * head)
+        widths = (
+            0.93 * base,
+            base,
+            0.84 * base,
+            1.1 * waist,
+            waist,
+            1.1 * waist,
+            0.74 * head,
+            0.97 * head,
+            head,
+            0.84 * head,
+        )
         flat, proximal, distal, notch = 0.92, -0.6, 4.8, 0.0
     elif name == "distal phalanx":
         stations = (0.0, 0.07, 0.18, 0.42, 0.66, 0.8, 0.9, 1.0)
@@ -269,6 +282,19 @@ def _forearm(patient: HandPatient) -> list[Bone]:
 def _unossified(length: float, scale: float) -> Physis:
     """Before about six years the ulna's end is cartilage: nothing of it is seen."""
     return Physis(True, 3.0 * scale, 12.0 * scale, 0.05)
+
+
+def _sesamoids(patient: HandPatient, thumb: LongBone) -> list[Bone]:
+    """The two pea-sized bones under the head of the thumb's metacarpal, which ossify at puberty. They are not among the 27."""
+    if patient.skeletal_age < 13:
+        return []
+    angles = np.linspace(0, 2 * np.pi, 9)[:-1]
+    bones: list[Bone] = []
+    for name, across, size in (("radial sesamoid", -3.6, 2.1), ("ulnar sesamoid", 3.4, 2.4)):
+        middle = thumb.end(0.93) + (thumb.axes[0] * across - thumb.axes[2] * 6.5) * patient.scale
+        outline = middle[:2] + size * patient.scale * np.stack([np.cos(angles), 1.25 * np.sin(angles)], 1)
+        bones.append(CarpalBone(name, outline, float(middle[2]), 2.0 * patient.scale, 0.4 * patient.scale))
+    return bones
 
 
 def _carpals(patient: HandPatient) -> list[Bone]:

@@ -6,7 +6,7 @@ patient's right to the left (+x): ImageOrientationPatient 1,0,0,0,1,0 (PS3.3 C.7
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -38,12 +38,14 @@ class HeadPatient:
 
 @dataclass(frozen=True, eq=False)
 class _Sampled:
-    """The head at every sample: HU without lesion, and what lesions need to know of where each sample lies."""
+    """The head at every sample: HU without lesion; and for the samples `in_brain`, where each lies, the HU of what fills the skull there
+    and the share of the sample that is not bone."""
 
     hu: Floats
-    samples: npt.NDArray[np.bool_]
-    brain_points: Points
     in_brain: npt.NDArray[np.bool_]
+    brain_points: Points
+    brain_hu: Floats
+    brain_share: Floats
     parts: Compartments
     hardening: Floats
 
@@ -68,15 +70,23 @@ def render(
     voxels = _stored(before, grain)
     lesions: tuple[Lesion, ...] = ()
     if lesion is not None:
-        drawn = draw_lesion(lesion, sampled.brain_points, sampled.parts, np.random.default_rng([seed, 34]))
+        size = float(np.mean(patient.scale))  # lesions are drawn in head space, and asked for in the patient's mm
+        asked = lesion if lesion.size_mm is None else replace(lesion, size_mm=lesion.size_mm / size)
+        drawn = draw_lesion(asked, sampled.brain_points, sampled.parts, np.random.default_rng([seed, 34]))
         after = _slices(sampled, _with_lesion(sampled, drawn), shape)
         mask = np.abs(after - before) >= VISIBLE_HU
         changed = _stored(after, grain)
         contrast = float((after - before)[mask].mean()) if mask.any() else 0.0
         voxels = np.where(mask, changed, voxels)
-        lesions = (Lesion(lesion.kind, mask, round(drawn.size_mm, 1), contrast, drawn.side),)
+        lesions = (Lesion(lesion.kind, mask, round(drawn.size_mm * size, 1), contrast, drawn.side),)
     return Phantom(
-        kind="head", seed=seed, image=voxels, spacing=spacing, lesions=lesions, sex=patient.sex, age_years=patient.age_years
+        kind="head",
+        seed=seed,
+        image=voxels,
+        spacing=spacing,
+        lesions=lesions,
+        sex=patient.sex,
+        age_years=patient.age_years,
     )
 
 
@@ -96,7 +106,9 @@ def draw_patient(rng: np.random.Generator, age_years: float | None) -> HeadPatie
     )
 
 
-def _head_points(patient: HeadPatient, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> tuple[Points, Points]:
+def _head_points(
+    patient: HeadPatient, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> tuple[Points, Points]:
     """Scanner mm (x left, y FORWARDS, z up, from the field's middle) and head-space mm of every sample [slices * DEPTHS, rows, columns]."""
     count = shape[0] * DEPTHS
     top = (83 + 16) * patient.scale[2] + 4  # the field's top edge lies just over the vertex
@@ -116,7 +128,12 @@ def _head_points(patient: HeadPatient, shape: tuple[int, int, int], spacing: tup
 
 
 def _sample(
-    seed: int, patient: HeadPatient, head: Head, brain: Brain, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+    seed: int,
+    patient: HeadPatient,
+    head: Head,
+    brain: Brain,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
 ) -> _Sampled:
     """Anatomy at every sample of the scan."""
     scanner, p = _head_points(patient, shape, spacing)
@@ -133,15 +150,14 @@ def _sample(
     cavity = head.cavity(inner)
     inside = cavity > -edge
     brain_points, depth = inner.at(inside), cavity[inside]
-    brain_hu = tissue[inside]
-    bone_share = 1 - share(depth, edge)
-    filled = np.full(brain_hu.shape, 8.0, np.float32)
+    room = share(depth, edge)
+    filled = np.full(depth.shape, 8.0, np.float32)
     parts = fill_brain(filled, brain_points, depth, brain, edge)
-    tissue[inside] = bone_share * brain_hu + (1 - bone_share) * filled
+    tissue[inside] = (1 - room) * tissue[inside] + room * filled
     hu[near] = np.maximum(tissue, hu[near])
     in_brain = np.zeros(near.shape, bool)
     in_brain[near] = inside
-    return _Sampled(hu, near, brain_points, in_brain, parts, _hardening(brain_points, depth))
+    return _Sampled(hu, in_brain, brain_points, filled, room, parts, _hardening(brain_points, depth))
 
 
 def _hardening(p: Points, depth: Floats) -> Floats:
@@ -162,7 +178,7 @@ def _headrest(p: Points, back: float, edge: float) -> Floats:
 def _with_lesion(sampled: _Sampled, lesion: HeadLesion) -> Floats:
     """HU at every sample with the lesion painted in."""
     hu = sampled.hu.copy()
-    hu[sampled.in_brain] = lesion.applied(hu[sampled.in_brain])
+    hu[sampled.in_brain] += sampled.brain_share * (lesion.applied(sampled.brain_hu) - sampled.brain_hu)
     return hu
 
 

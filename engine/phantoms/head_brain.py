@@ -112,8 +112,15 @@ def _ventricles(p: Points, both: Points, size: float) -> Floats:
     r = size
     body = tube(both, ((11, 33, 4), (9, 22, 11), (9, 2, 21), (13, -20, 24), (21, -38, 19)), (3.4 * r, 5.0 * r, 4.0 * r, 4.0 * r, 5.0 * r),
                 (1, 1, 1.5))  # fmt: skip
-    atrium = tube(both, ((21, -38, 19), (26, -44, 8), (24, -62, 8), (22, -76, 9)), (5.0 * r, 5.4 * r, 3.2 * r, 1.2 * r), (1, 1, 1.25))
-    temporal = tube(both, ((27, -42, 4), (34, -32, -9), (33, -18, -17), (30, -8, -21)), (4.0 * r, 2.2 * r, 1.9 * r, 1.6 * r))
+    atrium = tube(
+        both,
+        ((21, -38, 19), (26, -44, 8), (24, -62, 8), (22, -76, 9)),
+        (5.0 * r, 5.4 * r, 3.2 * r, 1.2 * r),
+        (1, 1, 1.25),
+    )
+    temporal = tube(
+        both, ((27, -42, 4), (34, -32, -9), (33, -18, -17), (30, -8, -21)), (4.0 * r, 2.2 * r, 1.9 * r, 1.6 * r)
+    )
     lateral = np.minimum(np.maximum(np.maximum(body, atrium), temporal), both.x - 1.4)
     third = ellipsoid(p, (0, -10, -1), (1.7 * r + 0.5, 14, 10))
     aqueduct = tube(p, ((0, -24, -5), (0, -34, -14), (0, -40, -24)), (1.0, 0.9, 1.2))
@@ -121,10 +128,14 @@ def _ventricles(p: Points, both: Points, size: float) -> Floats:
     return np.maximum.reduce([lateral, third, aqueduct, np.asarray(fourth, np.float32)])
 
 
-def _cortex(p: Points, bent: Points, both: Points, below_table: Floats, tentorium: Floats, brain: Brain) -> tuple[Floats, Floats]:
+def _cortex(
+    p: Points, bent: Points, both: Points, below_table: Floats, tentorium: Floats, brain: Brain
+) -> tuple[Floats, Floats]:
     """(depth beneath the pial surface, distance to the nearest sulcus or fissure) of the cerebrum."""
     outer = below_table - np.float32(1.3 + 1.6 * brain.atrophy) - 0.7 * brain.depths(p)
-    inner = ((bent.y - 2) / 47) ** 2 + ((bent.z - 6) / 30) ** 2 > 1  # outside of the corpus callosum and what lies below
+    inner = ((bent.y - 2) / 47) ** 2 + (
+        (bent.z - 6) / 30
+    ) ** 2 > 1  # outside of the corpus callosum and what lies below
     split = np.where(inner, np.abs(bent.x) - np.float32(1.3 + 0.5 * brain.atrophy), np.float32(30))
     surface = np.minimum(np.minimum(outer, split), np.maximum(-tentorium - 0.5, np.where(bent.y > -20, 12, -50)))
     sulcus, center = _sulci(bent, brain)
@@ -141,7 +152,9 @@ def _sulci(p: Points, brain: Brain) -> tuple[Floats, Floats]:
     radius = np.sqrt(x * x + y * y + z * z) + np.float32(1e-3)
     stretch = (46 + 0.3 * (radius - 46)) / radius
     folded = Points(side * (40 + x * stretch), y * stretch - 14, z * stretch + 8)
-    return np.asarray(np.abs(brain.folds(folded)) * np.float32(GYRUS_MM * 0.95), np.float32), np.asarray(radius, np.float32)
+    return np.asarray(np.abs(brain.folds(folded)) * np.float32(GYRUS_MM * 0.95), np.float32), np.asarray(
+        radius, np.float32
+    )
 
 
 def _sylvian(p: Points, both: Points, brain: Brain) -> Floats:
@@ -158,7 +171,9 @@ def _sylvian(p: Points, both: Points, brain: Brain) -> Floats:
 def _fissures(p: Points, both: Points, gap: Floats, brain: Brain, voxel_mm: float) -> Floats:
     """Share of fluid in sulci and fissures: narrow in the young."""
     width = np.float32(0.62 + 0.8 * brain.atrophy)
-    sylvian = _sylvian(p, both, brain) - np.float32(0.8 + 0.9 * brain.atrophy) * np.clip(1.1 + (both.x - 36) / 25, 0.9, 1.8)
+    sylvian = _sylvian(p, both, brain) - np.float32(0.8 + 0.9 * brain.atrophy) * np.clip(
+        1.1 + (both.x - 36) / 25, 0.9, 1.8
+    )
     return np.maximum(share(width - gap, voxel_mm), share(-sylvian, voxel_mm))
 
 
@@ -188,12 +203,24 @@ def _paint_nuclei(hu: Floats, p: Points, both: Points, cerebrum: Floats, voxel_m
     central = share(30 - np.abs(p.z - 5), 4.0)
     callosum = np.minimum(0.6 * (1 - ((p.y - 2) / 50) ** 2 - ((p.z - 3) / 29) ** 2) * 29, 16 - both.x)
     paint(hu, cerebrum * share(np.asarray(callosum, np.float32), 3.0), WHITE)
-    for solid, tissue in ((caudate, NUCLEUS), (lentiform, NUCLEUS), (thalamus, NUCLEUS - 1.5), (np.minimum(claustrum, 10 - np.abs(p.z)), 33.0)):
+    for solid, tissue in (
+        (caudate, NUCLEUS),
+        (lentiform, NUCLEUS),
+        (thalamus, NUCLEUS - 1.5),
+        (np.minimum(claustrum, 10 - np.abs(p.z)), 33.0),
+    ):
         paint(hu, cerebrum * central * share(np.asarray(solid, np.float32), voxel_mm + 0.8), tissue)
 
 
 def _paint_posterior_fossa(
-    hu: Floats, p: Points, bent: Points, both: Points, below_table: Floats, tentorium: Floats, brain: Brain, voxel_mm: float
+    hu: Floats,
+    p: Points,
+    bent: Points,
+    both: Points,
+    below_table: Floats,
+    tentorium: Floats,
+    brain: Brain,
+    voxel_mm: float,
 ) -> None:
     """Cerebellum with folia, and the brainstem; what they leave is cistern."""
     paint(hu, share(np.minimum(tentorium, below_table), voxel_mm), CSF)
@@ -212,19 +239,28 @@ def _paint_posterior_fossa(
     paint(hu, share(np.minimum(stem, below_table - 1.5), voxel_mm), STEM)
 
 
-def _paint_dura(hu: Floats, p: Points, bent: Points, both: Points, below_table: Floats, tentorium: Floats, voxel_mm: float) -> None:
+def _paint_dura(
+    hu: Floats, p: Points, bent: Points, both: Points, below_table: Floats, tentorium: Floats, voxel_mm: float
+) -> None:
     """Falx, tentorium and the venous sinuses that run in their edges, a little denser than brain."""
     inside = share(below_table + 0.5, voxel_mm)
     ring = ((bent.y - 2) / 52) ** 2 + ((bent.z - 2) / 36) ** 2 > 1
-    falx = np.where(ring & (p.z > -12 + 0.1 * np.abs(p.y)) & (tentorium < 0), 0.65 - np.abs(bent.x), -9.0).astype(np.float32)
-    tent = np.where((both.x > 13 - 0.12 * (p.y + 40)) & (p.y < -30) & (below_table < 48), 0.55 - np.abs(tentorium), -9).astype(np.float32)
+    falx = np.where(ring & (p.z > -12 + 0.1 * np.abs(p.y)) & (tentorium < 0), 0.65 - np.abs(bent.x), -9.0).astype(
+        np.float32
+    )
+    tent = np.where(
+        (both.x > 13 - 0.12 * (p.y + 40)) & (p.y < -30) & (below_table < 48), 0.55 - np.abs(tentorium), -9
+    ).astype(np.float32)
     paint(hu, share(np.maximum(falx, tent), voxel_mm) * inside, DURA)
     sagittal = np.minimum(3.2 - np.abs(p.x), 4.5 - below_table)
     sagittal = np.where((p.z > 5) | (p.y < -60), sagittal, -9)
     transverse = np.minimum(np.minimum(3.4 - np.abs(tentorium), 4.8 - below_table), -52 - p.y)
     venous = np.maximum(sagittal, transverse).astype(np.float32)
     paint(hu, share(venous, voxel_mm) * inside, VENOUS)
-    vessels = np.maximum(tube(bent, ((0, -16, -30), (0, -13, -17)), (1.5, 1.5)), tube(both, ((6, 0, -16), (18, 4, -14), (32, 5, -8)), (1.3, 1.3, 1.0)))
+    vessels = np.maximum(
+        tube(bent, ((0, -16, -30), (0, -13, -17)), (1.5, 1.5)),
+        tube(both, ((6, 0, -16), (18, 4, -14), (32, 5, -8)), (1.3, 1.3, 1.0)),
+    )
     paint(hu, share(vessels, voxel_mm) * 0.8, 46.0)
 
 

@@ -54,10 +54,11 @@ def draw_lesion(request: LesionRequest, p: Points, parts: Compartments, rng: np.
     own = Points(p.x * np.float32(sign), p.y, p.z)
     if request.kind == "infarct":
         return _infarct(request, own, parts, side, rng)
+    # a thin short crescent would be nothing to see: small bleeds outside the brain are lenses
     kind = ("inside", "subdural", "epidural")[int(rng.choice(3, p=(0.64, 0.2, 0.16)))]
     if kind == "inside":
         return _bleed(request, own, parts, side, rng)
-    return _extra_axial(request, own, parts, side, kind == "epidural", rng)
+    return _extra_axial(request, own, parts, side, kind == "epidural" or (request.size_mm or 100) < 70, rng)
 
 
 def _extent(p: Points, amount: Floats) -> float:
@@ -68,7 +69,9 @@ def _extent(p: Points, amount: Floats) -> float:
     return float(max(np.ptp(axis[chosen]) for axis in (p.x, p.y, p.z)))
 
 
-def _bleed(request: LesionRequest, own: Points, parts: Compartments, side: Side, rng: np.random.Generator) -> HeadLesion:
+def _bleed(
+    request: LesionRequest, own: Points, parts: Compartments, side: Side, rng: np.random.Generator
+) -> HeadLesion:
     """A clot in the brain, lobulated; it pushes no tissue aside."""
     weights = np.array([b[0] for b in BLEEDS])
     _, center, shape = BLEEDS[int(rng.choice(len(BLEEDS), p=weights / weights.sum()))]
@@ -87,13 +90,19 @@ def _extra_axial(
     request: LesionRequest, own: Points, parts: Compartments, side: Side, epidural: bool, rng: np.random.Generator
 ) -> HeadLesion:
     """Blood between skull and brain: a lens that sutures stop (epidural), or a crescent along a whole hemisphere (subdural)."""
-    span = request.size_mm if request.size_mm is not None else float(rng.uniform(40, 70) if epidural else rng.uniform(85, 130))
+    span = (
+        request.size_mm
+        if request.size_mm is not None
+        else float(rng.uniform(40, 70) if epidural else rng.uniform(85, 130))
+    )
     middle = np.array([66.0, float(rng.uniform(-35, 25)), float(rng.uniform(5, 30))])
-    reach = np.sqrt((own.x - middle[0]) ** 2 * 0.5 + (own.y - middle[1]) ** 2 + (own.z - middle[2]) ** 2) / np.float32(span / 2)
+    reach = np.sqrt((own.x - middle[0]) ** 2 * 0.5 + (own.y - middle[1]) ** 2 + (own.z - middle[2]) ** 2) / np.float32(
+        span / 2
+    )
     thickest = (0.24 if epidural else 0.085) * span * float(rng.uniform(0.85, 1.1))
     profile = np.maximum(1 - reach**2, 0) if epidural else np.sqrt(np.maximum(1 - reach**2, 0))
     ragged = 1 + 0.1 * noise(rng, 6.0)(own)
-    inside = np.minimum(thickest * profile * ragged - parts.below_table, parts.below_table)
+    inside = thickest * profile * ragged - parts.below_table
     inside = np.where(own.x > 2.5, inside, -9.0)
     amount = share(np.asarray(inside, np.float32), 2.0) * (reach < 1) * np.float32(min(request.strength, 1.0))
     target = BLOOD + 2.5 * noise(rng, 3.0)(own)
@@ -102,7 +111,9 @@ def _extra_axial(
     )
 
 
-def _infarct(request: LesionRequest, own: Points, parts: Compartments, side: Side, rng: np.random.Generator) -> HeadLesion:
+def _infarct(
+    request: LesionRequest, own: Points, parts: Compartments, side: Side, rng: np.random.Generator
+) -> HeadLesion:
     """A wedge of a territory, darker by 8 to 15 HU in grey matter and less in white, so that the ribbon is lost."""
     weights = np.array([t[0] for t in TERRITORIES])
     _, base, deep = TERRITORIES[int(rng.choice(len(TERRITORIES), p=weights / weights.sum()))]
@@ -119,11 +130,11 @@ def _infarct(request: LesionRequest, own: Points, parts: Compartments, side: Sid
     ragged = noise(rng, 6.0)(own) * np.float32(0.1 * width)
     inside = np.minimum(width * open_at - away + ragged, own.x - 3)
     inside = np.where(parts.below_tentorium > 0, -9.0, inside)
-    share_in = share(np.asarray(inside, np.float32), 5.0) * parts.tissue
-    drop = float(rng.uniform(11, 15)) * request.strength
+    share_in = share(np.asarray(inside, np.float32), 3.5) * parts.tissue
+    drop = float(rng.uniform(12, 16)) * request.strength
     # grey matter falls by `drop`, white matter by less: both end near 24 HU
     white = np.clip(parts.white, 0, 1)
-    added = -share_in * (drop * (1 - white) + 0.55 * drop * white)
+    added = -share_in * (drop * (1 - white) + 0.62 * drop * white)
     return HeadLesion(
         np.zeros_like(own.x), np.zeros_like(own.x), np.asarray(added, np.float32), _extent(own, share_in), side
     )

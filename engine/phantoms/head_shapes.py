@@ -93,7 +93,9 @@ class Field:
     def __call__(self, p: Points) -> Floats:
         """Values at points; outside the lattice, its nearest edge."""
         k = np.float32(1 / self.pitch)
-        where = np.stack([(axis - np.float32(start)) * k for axis, start in zip((p.x, p.y, p.z), self.origin, strict=True)])
+        where = np.stack(
+            [(axis - np.float32(start)) * k for axis, start in zip((p.x, p.y, p.z), self.origin, strict=True)]
+        )
         return np.asarray(map_coordinates(self.values, where, np.float32, order=1, mode="nearest"), np.float32)
 
 

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.phantoms.head_shapes import Field, Floats, Points, ellipsoid, lattice, noise, paint, share, true_distance, tube, union
+from engine.phantoms.head_shapes import (
+    Field,
+    Floats,
+    Points,
+    ellipsoid,
+    lattice,
+    noise,
+    paint,
+    share,
+    true_distance,
+    tube,
+    union,
+)
 
 AIR, FAT, SKIN, MUSCLE, COMPACT, DIPLOE = -1000.0, -95.0, 25.0, 55.0, 1250.0, 560.0
 
@@ -86,7 +98,7 @@ def _skin(p: Points, cavity: Floats, cover: float) -> Floats:
 
 
 def outside_brain(p: Points, head: Head, voxel_mm: float) -> Floats:
-    """HU at points, the cranial cavity left as fluid: scalp, muscles, face, skull, air spaces."""
+    """HU at points, the cranial cavity left as whatever surrounds it: scalp, muscles, face, skull, air spaces."""
     depth, cavity = head.skin(p), head.cavity(p)
     uneven = head.texture(p)
     hu = np.full(p.x.shape, AIR, np.float32)
@@ -100,7 +112,6 @@ def outside_brain(p: Points, head: Head, voxel_mm: float) -> Floats:
     _paint_face(hu, p, both, head, voxel_mm)
     _paint_vault(hu, p, cavity, head, voxel_mm)
     _paint_base(hu, p, both, cavity, head, voxel_mm)
-    paint(hu, share(cavity, voxel_mm), 8.0)
     return hu
 
 
@@ -108,7 +119,9 @@ def _paint_vault(hu: Floats, p: Points, cavity: Floats, head: Head, voxel_mm: fl
     """Two tables with diploe between, thin at the temples, thick at forehead and occiput; sutures cross it as grey threads."""
     temple = np.exp(-(((p.y - 12) / 28) ** 2) - ((p.z + 8) / 22) ** 2) * (np.abs(p.x) > 35)
     thick = np.float32(head.thickness_mm) * (1 + 0.12 * head.texture(p) - 0.45 * temple)
-    thick = np.where((p.z < -22) | ((p.y > 15) & (p.y < 62) & (p.z < -6)), np.minimum(thick, 2.4), thick) + 4 * np.exp(-((p.x / 9) ** 2) - ((p.y + 105) / 14) ** 2)
+    thin = (p.z < -22) | ((p.y > 15) & (p.y < 62) & (p.z < -6))  # base and orbital roofs
+    thick = np.where(thin, np.minimum(thick, 2.4), thick)
+    thick = thick + 4 * np.exp(-((p.x / 9) ** 2) - ((p.y + 105) / 14) ** 2)  # occipital protuberance
     out = -cavity
     shell = np.minimum(out, thick - out)
     shell = np.minimum(shell, p.z + 78)
@@ -121,8 +134,8 @@ def _paint_vault(hu: Floats, p: Points, cavity: Floats, head: Head, voxel_mm: fl
     seam = np.where(p.z > 12, np.minimum(np.minimum(coronal, lambdoid), sagittal), 9)
     tissue = tissue - 650 * np.clip(1.2 - seam / 1.3, 0, 1)
     paint(hu, share(shell, voxel_mm), tissue)
-    sinus = np.minimum(ellipsoid(p.folded(), (11, 76.5, -3), (13, 3.2, 10)), np.abs(p.x) - 0.8)
-    bone = ellipsoid(p.folded(), (11, 76, -4), (17, 5.4, 14))
+    sinus = np.minimum(ellipsoid(p.folded(), (10, 75.6, -3), (13, 3.0, 10)), np.abs(p.x) - 0.8)
+    bone = ellipsoid(p.folded(), (8, 74.5, -4), (21, 5.8, 14))
     paint(hu, share(bone, voxel_mm), COMPACT * 0.85)
     paint(hu, share(sinus, voxel_mm), AIR)
 
@@ -138,7 +151,14 @@ def _paint_base(hu: Floats, p: Points, both: Points, cavity: Floats, head: Head,
     condyle = ellipsoid(both, (19, -37, -72), (8, 14, 9))
     atlas = np.minimum(tube(p, ((0, -45, -84), (0, -46, -100)), (27, 27), (1.2, 1, 1)), -76 - p.z)
     grain = head.cells(p)
-    for solid, tissue in ((petrous, 1150.0), (wing, 900.0), (body, 620.0), (clivus, 560.0), (clinoid, 850.0), (crest, 1000.0)):
+    for solid, tissue in (
+        (petrous, 1150.0),
+        (wing, 900.0),
+        (body, 620.0),
+        (clivus, 560.0),
+        (clinoid, 850.0),
+        (crest, 1000.0),
+    ):
         paint(hu, share(solid, voxel_mm), tissue + 110 * grain)
         paint(hu, share(1.6 - np.abs(solid - 1.2), voxel_mm) * 0.8, COMPACT * 0.9)
     paint(hu, share(np.maximum(condyle, atlas), voxel_mm), 750.0)
