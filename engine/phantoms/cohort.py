@@ -16,7 +16,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import StorageUnavailable
 from engine.phantoms import chest as chest_radiograph
 from engine.phantoms import hand as hand_radiograph
 from engine.phantoms import head as head_ct
 from engine.phantoms.dicom import Identity, write_ct_series, write_radiograph
 from engine.phantoms.phantom import LESION_KINDS, LesionKind, LesionRequest, Phantom, PhantomKind
+from engine.phantoms.whole_file import write_whole
 
 RECIPE = 1  # raise when the same seed gives other images: older cohorts are then made anew
 COLUMNS = ("path", "patient_id", "label", "kind", "lesions", "size_mm", "side", "mask")
@@ -112,7 +111,7 @@ def make_cohort(
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: row[name] for name in COLUMNS} for row in rows)
-    _write(place / "cohort.csv", table.getvalue().encode())
+    write_whole(place / "cohort.csv", table.getvalue().encode())
     return place / "cohort.csv"
 
 
@@ -136,7 +135,7 @@ def _made(place: Path, study: PlannedStudy, number: int) -> dict[str, Any]:
         mask = f"masks/{name}.npy"
         stream = io.BytesIO()
         np.save(stream, np.logical_or.reduce([lesion.mask for lesion in phantom.lesions]))
-        _write(place / mask, stream.getvalue())
+        write_whole(place / mask, stream.getvalue())
         files = (*files, place / mask)
     return {
         "path": path,
@@ -182,24 +181,8 @@ class _Ledger:
     def note(self, study: PlannedStudy, row: dict[str, Any]) -> None:
         self.rows[_key(study)] = row
         text = json.dumps({"recipe": RECIPE, "studies": self.rows}, indent=1)
-        _write(self.place / "cohort.json", text.encode())
+        write_whole(self.place / "cohort.json", text.encode())
 
 
 def _key(study: PlannedStudy) -> str:
     return f"{study.kind} {study.seed} {study.lesion or 'normal'}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or none of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise StorageUnavailable(
-            f"the cohort cannot be written ({problem.strerror or problem})",
-            where=path,
-            cure="Choose a folder with free space that may be written to",
-        ) from problem

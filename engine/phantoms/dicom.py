@@ -6,7 +6,7 @@ each file is written under a temporary name and renamed.
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,9 +23,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from engine.errors import StorageUnavailable
 from engine.phantoms.markings import slices_marked_synthetic
 from engine.phantoms.phantom import Phantom
+from engine.phantoms.whole_file import write_whole
 
 MANUFACTURER = "Normascope"
 COMMENT = "SYNTHETIC PHANTOM - NOT A PATIENT"
@@ -214,16 +214,7 @@ def _add_digital_x_ray(data: FileDataset, phantom: Phantom, minimum_is_white: bo
 
 
 def _save(data: FileDataset, path: Path) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data.save_as(temporary, enforce_file_format=True)
-        temporary.replace(path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise StorageUnavailable(
-            f"the phantom cannot be written ({problem.strerror or problem})",
-            where=path,
-            cure="Choose a folder with free space that may be written to",
-        ) from problem
+    stream = io.BytesIO()
+    data.save_as(stream, enforce_file_format=True)
+    write_whole(path, stream.getvalue())
     return path

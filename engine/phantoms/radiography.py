@@ -132,7 +132,7 @@ def detected(
     energy = gaussian_filter(primary, exposure.blur_mm / spacing) + scatter
     if rng is not None and exposure.quanta_per_mm2 > 0:
         white = rng.standard_normal(energy.shape, dtype=np.float32)
-        grain = gaussian_filter(white, 0.5) * np.float32(1.8)  # 1.8 restores the variance that the blur took
+        grain = gaussian_filter(white, 0.5) * np.float32(1.56)  # 1.56 restores the variance that the blur took
         quanta = np.maximum(energy, 1e-5) * np.float32(exposure.quanta_per_mm2 * spacing**2)
         energy = energy + energy * grain / np.sqrt(quanta)
     return np.asarray(-np.log(np.clip(energy, 1e-4, 4.0)), np.float32)
