@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
+
+from engine.models.inference import computes_bfloat16
 
 
 class Augmentation(BaseModel):
@@ -38,7 +42,9 @@ class TrainingPlan(BaseModel):
     learning_rate: float = Field(5e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.9)
     reconstruction_weight: float = Field(20.0, ge=0, description="lambda of the mean absolute error")
-    adversarial_weight: float = Field(1.0, ge=0, description="of the image discriminator's verdict in the generator's loss")
+    adversarial_weight: float = Field(
+        1.0, ge=0, description="of the image discriminator's verdict in the generator's loss"
+    )
     code_weight: float = Field(1.0, ge=0, description="of the code discriminator's verdict in the encoder's loss")
     width: int = Field(512, ge=8, description="channels at the network's smallest resolution")
     code: int = Field(128, ge=1)
@@ -51,6 +57,26 @@ class TrainingPlan(BaseModel):
         None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
     )
     seed: int = 0
+
+
+def default_plan(
+    method: str, size: int | Sequence[int] | None, epochs: int | None, seed: int, device: torch.device
+) -> TrainingPlan:
+    """A method's own plan on this device, with what a person asked for."""
+    values: dict[str, object] = {"method": method, "seed": seed}
+    if method == "autoencoder-3d":
+        values |= {"size": (32, 128, 128), "preprocessing": "head-ct", "batch": 4, "betas": (0.9, 0.999), "width": 16}
+    else:
+        values["size"] = (256, 256)
+    if size is not None:
+        asked = (size,) if isinstance(size, int) else tuple(size)
+        # one number is the in-plane side; a volume keeps its number of slices
+        values["size"] = asked if len(asked) > 1 else (asked * 2 if method != "autoencoder-3d" else (32, *asked * 2))
+    if epochs is not None:
+        values["epochs"] = epochs
+    if computes_bfloat16(device):
+        values["precision"] = "bf16-mixed"
+    return TrainingPlan.model_validate(values)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,9 @@ def load_bundle(path: str | Path, device: str | torch.device = "cpu") -> Bundle:
             tables = [file.get_tensor(n).float() if n in names else None for n in (HEATMAP_MEAN, HEATMAP_P99)]
     except SafetensorError as error:
         raise BundleRejected(f"the file is damaged ({error})", where=path, cure="Copy it again.") from error
-    if not all(bool(torch.isfinite(value).all()) for value in [*weights.values(), *(t for t in tables if t is not None)]):
+    if not all(
+        bool(torch.isfinite(value).all()) for value in [*weights.values(), *(t for t in tables if t is not None)]
+    ):
         raise BundleRejected("its weights are not all numbers", where=path, cure="Train the model again.")
     if any(table is not None and tuple(table.shape) != (1, *card.input.size) for table in tables):
         raise BundleRejected("its heatmap tables do not fit its input size", where=path, cure="Train the model again.")

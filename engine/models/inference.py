@@ -84,9 +84,7 @@ def holds_in_bfloat16(bundle: Bundle) -> bool:
     return isinstance(drift, dict) and bool(drift) and all(float(value) < MOST_DRIFT for value in drift.values())
 
 
-def prepare_for_inference(
-    model: AnomalyModel, device: torch.device, dtype: torch.dtype
-) -> Callable[[Tensor], Anomaly]:
+def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Anomaly]:
     """A copy of a network in eval mode, channels last, batch normalisation folded into its convolutions, under autocast to `dtype`.
 
     The result takes [B, C, *S] float32 on any device and answers on `device`.

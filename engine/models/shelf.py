@@ -197,4 +197,6 @@ def _truncated(path: Path) -> BundleRejected:
 
 
 def _unreadable(path: Path, error: OSError) -> BundleRejected:
-    return _rejected(path, f"the file cannot be read ({error.strerror or error})", "Check the path and its permissions.")
+    return _rejected(
+        path, f"the file cannot be read ({error.strerror or error})", "Check the path and its permissions."
+    )

@@ -53,6 +53,8 @@ def heatmap_tables(maps: npt.NDArray[np.floating]) -> tuple[Map, Map]:
     return mean.astype(np.float32), (mean + np.maximum(span, floor)).astype(np.float32)
 
 
-def cohort_units(heatmap: npt.NDArray[np.floating], mean: npt.NDArray[np.floating], p99: npt.NDArray[np.floating]) -> Map:
+def cohort_units(
+    heatmap: npt.NDArray[np.floating], mean: npt.NDArray[np.floating], p99: npt.NDArray[np.floating]
+) -> Map:
     """A raw heatmap in cohort units: 0 = the normals' mean at that pixel, 1 = their 99th percentile there. Same shape as `heatmap`."""
     return ((heatmap - mean) / np.maximum(p99 - mean, 1e-6)).astype(np.float32)

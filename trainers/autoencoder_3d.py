@@ -1,0 +1,49 @@
+"""How the 3D autoencoder learns: mean absolute error alone, Adam, cosine learning rate. The network and its scores are in engine/models/autoencoder_3d.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from engine.models.autoencoder_3d import Autoencoder3D
+from trainers.method import MethodTrainer
+from trainers.plan import TrainingPlan
+
+
+class Autoencoder3DTrainer(MethodTrainer):
+    """One network, one loss."""
+
+    def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
+        super().__init__(plan, fabric)
+        self.network = Autoencoder3D(plan.size, plan.width, plan.code, plan.preprocessing)
+        self.network.to(device=fabric.device, memory_format=torch.channels_last_3d)
+        self.modules: dict[str, nn.Module] = {"network": self.network}
+        adam = Adam(self.network.parameters(), lr=plan.learning_rate, betas=plan.betas)
+        self.optimizers = {"network": adam}
+        self.reconstruct, _ = fabric.setup(self.network, adam)
+        self.reconstruct.mark_forward_method("reconstruct")
+        self.epoch = 0
+
+    def begin_epoch(self, epoch: int) -> str:
+        self.epoch = epoch
+        return " x ".join(str(extent) for extent in self.plan.size)
+
+    def step(self, x: Tensor, share: float, generator: torch.Generator) -> Mapping[str, Tensor]:
+        done = (self.epoch + share) / self.plan.epochs
+        for group in self.optimizers["network"].param_groups:
+            group["lr"] = self.plan.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        error = F.l1_loss(self.reconstruct.reconstruct(x).float(), x)
+        self.update("network", error)
+        return {"reconstruction": error.detach()}
+
+    def scoring_model(self) -> Autoencoder3D:
+        model = Autoencoder3D(**self.network.architecture)
+        model.load_state_dict(self.network.state_dict())
+        return model.to(self.fabric.device).eval()

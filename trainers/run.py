@@ -1,0 +1,335 @@
+"""From a folder of normals to a calibrated bundle: read, check, split by patient, prepare, train, calibrate, evaluate, write. Runs no loss of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import platform
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from engine.errors import CohortRejected, NormascopeError
+from engine.models.base import AnomalyModel
+from engine.models.bundle import load_bundle, save_bundle
+from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
+from engine.models.inference import choose_device
+from engine.preprocess import default_options
+from trainers.calibrate import Calibrated, Inputs, agreement, calibrate
+from trainers.cohort import (
+    Cohort,
+    check_normals,
+    decoded,
+    inferred_applicability,
+    prepare_cohort,
+    read_cohort,
+)
+from trainers.evaluate import FEWEST_ABNORMALS, judge
+from trainers.method import MethodTrainer
+from trainers.plan import TrainingPlan, default_plan
+from trainers.split import Split, split_by_patient
+from trainers.training import OnProgress, Progress, run_training
+
+TRAINERS: dict[str, str] = {
+    "alpha-gan": "trainers.alpha_gan:AlphaGANTrainer",
+    "autoencoder-3d": "trainers.autoencoder_3d:Autoencoder3DTrainer",
+}
+"""Method name -> "module:Class"."""
+
+FEWEST_CALIBRATION = 5
+HALF_AGREES = 1e-3
+"""Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more."""
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What only people know of a model; the rest of the card is measured. Everything has a plain default."""
+
+    id: str = ""
+    title: str = ""
+    summary: str = ""
+    cohort: str = ""
+    source: str = ""
+    data_licence: str = ""
+    licence: str = ""
+    primary_score: str = ""
+    evaluation_note: str = ""
+    limits: tuple[str, ...] = ()
+    applicability: Applicability | None = None
+    public_patients: bool = False
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run."""
+
+    path: Path
+    hash: str
+    card: Card
+    failures: tuple[NormascopeError, ...]
+
+
+def train(
+    method: str,
+    normals: str | Path,
+    *,
+    out: str | Path,
+    mixture: str | Path | None = None,
+    size: int | Sequence[int] | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+    text: CardText | None = None,
+    plan: TrainingPlan | None = None,
+) -> Trained:
+    """Train a method on normals and write a calibrated bundle to `out`.
+
+    Normals are split by patient: 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV whose labels name abnormal images too,
+    these are never learned from and serve to validate. What a run needs to go on lies in a folder beside `out` (`NAME.run`) until it is done.
+
+    Args:
+        method: a key of TRAINERS.
+        normals: anything `open_study` takes.
+        mixture: unlabelled images, for the methods that learn from two cohorts; the present ones learn from normals alone.
+        size, epochs, seed: override the method's plan.
+        device: "auto", "cpu" or "cuda".
+        resume: go on with a run that was interrupted, with its plan and split.
+        plan: every choice at once, instead of `size`, `epochs` and `seed`.
+
+    Raises:
+        CohortRejected: too few normals, one patient, mixed kinds, or images that the method cannot take.
+        StorageUnavailable: `out` cannot be written.
+    """
+    if method not in TRAINERS:
+        raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(TRAINERS)}.")
+    if mixture is not None:
+        raise CohortRejected(f"{method} learns from normals alone", where=mixture, cure="Leave the mixture out.")
+    text, out = text or CardText(), Path(out)
+    target = choose_device(device)
+    folder = out.with_suffix(".run")
+    plan = plan or default_plan(method, size, epochs, seed, target)
+    plan = _resumed_plan(folder, plan) if resume else _fresh_plan(folder, plan)
+    cohort = read_cohort(normals)
+    check_normals(cohort.labelled("normal", ""))
+    _check_kind(cohort, plan)
+    split = split_by_patient(cohort.patients, [s.label == "abnormal" for s in cohort.series], seed=plan.seed)
+    if len(split.calibration) < FEWEST_CALIBRATION:
+        raise CohortRejected(
+            "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
+        )
+
+    started = time.monotonic()
+    preprocessing = Preprocessing(
+        name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
+    )
+    trainer, history, failures = _trained(cohort, split, plan, preprocessing, folder, target, resume, on_progress)
+    model = trainer.scoring_model().cpu()
+    inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
+    found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
+    recipe = _recipe(plan, trainer, history, found, target, time.monotonic() - started) | text.recipe
+    card = _card(text, out, plan, preprocessing, model, cohort, split, found, recipe)
+    dtype = torch.float16 if _agrees_in_half(model, inputs, target) else torch.float32
+    digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
+    card, digest = _with_evaluation(out, card, cohort, split, device, found, dtype, digest)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Trained(out, digest, card, (*cohort.failures, *failures))
+
+
+def trainer_of(method: str, plan: TrainingPlan, fabric: Fabric) -> MethodTrainer:
+    """A method's trainer with fresh networks, the same for the same seed."""
+    module, _, attribute = TRAINERS[method].partition(":")
+    torch.manual_seed(plan.seed)
+    trainer: MethodTrainer = getattr(importlib.import_module(module), attribute)(plan, fabric)
+    return trainer
+
+
+def _fresh_plan(folder: Path, plan: TrainingPlan) -> TrainingPlan:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    (folder / "plan.json").write_text(plan.model_dump_json(indent=2))
+    return plan
+
+
+def _resumed_plan(folder: Path, plan: TrainingPlan) -> TrainingPlan:
+    """The interrupted run's own plan: a resumed run must not change its mind halfway."""
+    kept = folder / "plan.json"
+    return TrainingPlan.model_validate_json(kept.read_text()) if kept.exists() else _fresh_plan(folder, plan)
+
+
+def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:
+    wanted = "volume" if len(plan.size) == 3 else "radiograph"
+    if cohort.series[0].kind != wanted:
+        raise CohortRejected(
+            f"{plan.method} learns from {wanted}s, and these are {cohort.series[0].kind}s",
+            where=cohort.path,
+            cure="Choose another method or cohort.",
+        )
+
+
+def _trained(
+    cohort: Cohort,
+    split: Split,
+    plan: TrainingPlan,
+    preprocessing: Preprocessing,
+    folder: Path,
+    device: torch.device,
+    resume: bool,
+    on_progress: OnProgress | None,
+) -> tuple[MethodTrainer, list[Progress], tuple[NormascopeError, ...]]:
+    """Prepare the training images and run every epoch."""
+
+    def on_share(share: float) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0, plan.epochs, 0.0, f"preparing images, {share:.0%}"))
+
+    series = [cohort.series[index] for index in split.train]
+    prepared = prepare_cohort(series, preprocessing, plan.size, folder, on_share)
+    if len(prepared.images) < FEWEST_CALIBRATION:
+        raise CohortRejected(
+            f"only {len(prepared.images)} training images could be read (the first reason: {prepared.failures[0]})",
+            where=cohort.path,
+            cure="Check the files.",
+        )
+    fabric = Fabric(
+        accelerator=device.type, devices=[device.index or 0] if device.type == "cuda" else 1, precision=plan.precision
+    )
+    trainer = trainer_of(plan.method, plan, fabric)
+    history = run_training(
+        trainer, prepared.images, folder / "checkpoint.safetensors", resume=resume, on_progress=on_progress
+    )
+    return trainer, history, prepared.failures
+
+
+def _inputs(cohort: Cohort, indices: Sequence[int], preprocessing: Preprocessing, size: tuple[int, ...]) -> Inputs:
+    found = decoded([cohort.series[index] for index in indices], preprocessing, size)
+    inputs = [item for item in found if not isinstance(item, NormascopeError)]
+    if len(inputs) < FEWEST_CALIBRATION:
+        raise CohortRejected("too few calibration images could be read", where=cohort.path, cure="Check the files.")
+    return inputs
+
+
+def _agrees_in_half(model: AnomalyModel, inputs: Inputs, device: torch.device) -> bool:
+    """Whether weights rounded to float16 give the same scores."""
+    rounded = type(model)(**model.architecture)
+    rounded.load_state_dict({name: value.half().to(value.dtype) for name, value in model.state_dict().items()})
+    return agreement(model, rounded, inputs, device) <= HALF_AGREES
+
+
+def _recipe(
+    plan: TrainingPlan,
+    trainer: MethodTrainer,
+    history: Sequence[Progress],
+    found: Calibrated,
+    device: torch.device,
+    seconds: float,
+) -> dict[str, Any]:
+    """What was done, for the card."""
+    return {
+        "plan": plan.model_dump(mode="json"),
+        "epochs_done": len(history),
+        "checkpoint_rule": "the moving average of the weights after the last epoch; no validation image takes part in the choice",
+        "last_losses": history[-1].losses if history else {},
+        "steps_skipped_as_not_finite": trainer.skipped,
+        "seconds": round(seconds),
+        "device": device.type,
+        "bfloat16_drift": found.bfloat16_drift,
+    }
+
+
+def _card(
+    text: CardText,
+    out: Path,
+    plan: TrainingPlan,
+    preprocessing: Preprocessing,
+    model: AnomalyModel,
+    cohort: Cohort,
+    split: Split,
+    found: Calibrated,
+    recipe: dict[str, Any],
+) -> Card:
+    spec = model.spec
+    normals = [cohort.series[index] for index in (*split.train, *split.calibration)]
+    parts = split.patients(cohort.patients)
+    if not text.public_patients:
+        salt = secrets.token_hex(
+            16
+        )  # thrown away: the split can be compared within a card, and nobody can be found again
+        parts = {part: tuple(sorted(_hashed(patient, salt) for patient in who)) for part, who in parts.items()}
+    validation = [cohort.series[index].label == "abnormal" for index in split.validation]
+    summary = CohortSummary(
+        name=text.cohort or Path(cohort.path).name,
+        source=text.source,
+        licence=text.data_licence,
+        n_train=len(split.train),
+        n_calibration=len(split.calibration),
+        n_validation_normal=validation.count(False),
+        n_validation_abnormal=validation.count(True),
+        split_seed=plan.seed,
+        split=parts,
+    )
+    return Card(
+        id=text.id or out.stem,
+        title=text.title or out.stem,
+        summary=text.summary or f"{plan.method} trained on {len(split.train)} normals of {summary.name}",
+        method=plan.method,
+        architecture=model.architecture,
+        input=InputSpec(spatial_dims=spec.spatial_dims, size=spec.size, channels=spec.channels),
+        preprocessing=preprocessing,
+        applicability=text.applicability or inferred_applicability(normals),
+        primary_score=text.primary_score or type(model).primary_score,
+        calibration=found.calibration,
+        training=summary,
+        recipe=recipe,
+        evaluation_note=text.evaluation_note,
+        paper=PAPERS.get(plan.method, {}),
+        limits=text.limits,
+        licence=text.licence,
+        versions={name: version(name) for name in ("normascope", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+PAPERS: dict[str, dict[str, str]] = {
+    "alpha-gan": {
+        "citation": "Nakao T, et al. Unsupervised deep anomaly detection in chest radiographs. J Digit Imaging 2021;34:418-427",
+        "doi": "10.1007/s10278-020-00413-2",
+        "figures": "RSNA, 256 x 256: code norm AUROC .752 (opacity .838, other .704), reconstruction error .630",
+    },
+}
+
+
+def _hashed(patient: str, salt: str) -> str:
+    return hashlib.sha256((salt + patient).encode()).hexdigest()[:12]
+
+
+def _with_evaluation(
+    out: Path,
+    card: Card,
+    cohort: Cohort,
+    split: Split,
+    device: str,
+    found: Calibrated,
+    dtype: torch.dtype,
+    digest: str,
+) -> tuple[Card, str]:
+    """Judge the bundle as written on the validation part, if that has enough images of both classes, and write it again with the figures."""
+    validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
+    good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
+    if len(good.series) < FEWEST_ABNORMALS or len(bad.series) < FEWEST_ABNORMALS:
+        return card, digest
+    bundle = load_bundle(out)
+    card = card.model_copy(update={"evaluation": judge(bundle, good, bad, device=device).metrics})
+    return card, save_bundle(out, bundle.model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
