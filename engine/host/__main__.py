@@ -51,13 +51,14 @@ def main(arguments: Sequence[str] | None = None, *, open_model: OpenModel = Bund
         options.data.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(options.data)
         store = Store(options.url, options.data)
+        lost = store.requeue_lost()
     except FolderInUse as error:
         return stopped(str(error), FOLDER_IN_USE)
     except (StorageUnavailable, OSError) as error:
         return stopped(str(error), STORE_UNAVAILABLE)
     worker = this_worker()
     work = Work(store, worker, WarmModels(options.device, open_model=open_model), events, stop)
-    for series_key, state in store.requeue_lost():
+    for series_key, state in lost:
         logging.info("%s was in hand when an engine ended: %s", series_key, state)
     events.emit("started", worker=worker, pid=os.getpid(), folder=str(options.data), device=options.device)
     threading.Thread(target=_watch, args=(work, options.stall), name="watch", daemon=True).start()

@@ -39,6 +39,8 @@ OpenModel = Callable[[str, str, int], WarmModel]
 """(bundle path, device, batch) -> a loaded model. Raises BundleRejected."""
 
 LARGEST_BATCH = 16
+LARGEST_CPU_BATCH = 4
+"""A processor gains little by more, and what comes on screen waits for the batch that is being scored."""
 
 
 class BundleModel:
@@ -47,8 +49,11 @@ class BundleModel:
     def __init__(self, path: str, device: str, batch: int) -> None:
         """Raises BundleRejected."""
         from engine.models.bundle import load_bundle
+        from engine.models.inference import choose_device
         from engine.scoring.scorer import Scorer
 
+        if choose_device(device).type == "cpu":
+            batch = min(batch, LARGEST_CPU_BATCH)
         self._bundle = load_bundle(path)
         self.title, self.bundle_id = self._bundle.card.title, self._bundle.card.id
         # `named`: whether a job's model was named is asked per job, in `why_not`

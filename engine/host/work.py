@@ -63,7 +63,7 @@ class Work:
                 idle = False
                 self._turn(jobs[0])
                 continue
-            if not idle and self.store.counts().queued == 0:  # jobs that wait for another attempt are not idleness
+            if not idle and not self._waits_for_another_attempt():
                 self._progress(now=True)
                 self.events.emit("idle")
                 idle = True
@@ -71,6 +71,10 @@ class Work:
                 self._patiently(self.store.requeue_lost)
                 next_search = time.monotonic() + 30
             self.stop.wait(LOOK_SECONDS)
+
+    def _waits_for_another_attempt(self) -> bool:
+        counts = self._patiently(self.store.counts)
+        return counts is None or counts.queued > 0
 
     def _turn(self, first: Job) -> None:
         """Score `first` and, in one stream, what follows it for the same model."""

@@ -27,30 +27,33 @@ _WAITS = (2.0, 10.0, 30.0)
 
 
 def enqueue(connection: Connection, keys: Iterable[str], bundle_hash: str, *, priority: int, named: bool) -> int:
-    """Queue what was never queued for this bundle; raise the priority of what waits. Returns how many are new."""
+    """Queue what was never queued for this bundle, raise the priority of what waits; see `Store.enqueue`."""
     wanted = list(dict.fromkeys(keys))
-    there: dict[str, tuple[int, str, int]] = {}
+    there: dict[str, Any] = {}
     study_of: dict[str, str] = {}
     for part in in_parts(wanted):
-        query = select(jobs.c.series_key, jobs.c.id, jobs.c.state, jobs.c.priority)
-        for key, *rest in connection.execute(
-            query.where(jobs.c.bundle_hash == bundle_hash, jobs.c.series_key.in_(part))
-        ):
-            there[key] = tuple(rest)
+        columns = (jobs.c.series_key, jobs.c.id, jobs.c.study_uid, jobs.c.state, jobs.c.priority, jobs.c.named)
+        query = select(*columns).where(jobs.c.bundle_hash == bundle_hash, jobs.c.series_key.in_(part))
+        there.update((row.series_key, row) for row in connection.execute(query))
         for key, uid in connection.execute(select(series.c.key, series.c.study_uid).where(series.c.key.in_(part))):
             study_of[key] = uid
-    now = time.time()
     empty = {"bundle_hash": bundle_hash, "state": "queued", "priority": priority, "attempts": 0, "crashes": 0}
-    empty |= {"named": named, "worker": "", "heartbeat": 0.0, "due_at": 0.0, "reason": "", "created_at": now}
+    empty |= {"named": named, "worker": "", "heartbeat": 0.0, "due_at": 0.0, "reason": "", "created_at": time.time()}
     # a key that is not in the store is left to the foreign key to refuse
     new = [empty | {"series_key": key, "study_uid": study_of.get(key, "")} for key in wanted if key not in there]
     if new:
         connection.execute(insert(jobs), new)
-        refresh(connection, (str(row["study_uid"]) for row in new))
-    low = [{"b_id": number} for number, state, old in there.values() if state == "queued" and old < priority]
+    low = [{"b_id": row.id} for row in there.values() if row.state == "queued" and row.priority < priority]
     if low:
         connection.execute(update(jobs).where(jobs.c.id == bindparam("b_id")).values(priority=priority), low)
-    return len(new)
+    declined = [row for row in there.values() if named and not row.named and row.state in ("queued", "not scored")]
+    again = {"state": "queued", "named": True, "priority": priority, "reason": "", "finished_at": None}
+    for row in declined:  # what the model declined unasked, or would, it does when it is named
+        connection.execute(
+            update(jobs).where(jobs.c.id == row.id).values(again | {"priority": max(priority, row.priority)})
+        )
+    refresh(connection, [str(row["study_uid"]) for row in new] + [row.study_uid for row in declined])
+    return len(new) + sum(row.state == "not scored" for row in declined)
 
 
 def bring_forward(connection: Connection, study_uids: Sequence[str]) -> None:

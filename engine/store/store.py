@@ -122,10 +122,11 @@ class Store:
             results.register(connection, bundle)
 
     def enqueue(self, series_keys: Iterable[str], bundle_hash: str, priority: int = 0, *, named: bool = False) -> int:
-        """Ask for series to be scored by a registered bundle; returns how many had not been asked for before.
+        """Ask for series to be scored by a registered bundle; returns how many jobs that makes.
 
         Asking again changes nothing, except that a higher `priority` is taken over by what still waits. `named`: the user chose the
-        model, so files without DICOM tags are scored too (`engine.scoring.applicability.why_not`).
+        model, so that files without DICOM tags are scored too (`engine.scoring.applicability.why_not`), and what was declined
+        unasked is queued again. What failed is queued again by `retry`.
         """
         with self._database.writing() as connection:
             return jobs.enqueue(connection, series_keys, bundle_hash, priority=priority, named=named)

@@ -47,6 +47,14 @@ def test_what_is_on_screen_goes_first(queue: Store) -> None:
     assert [job.series.key for job in queue.claim(ELSEWHERE, 3)] == ["1.2.4", "1.2.7", "1.2.0"]
 
 
+def test_what_was_declined_unasked_is_scored_once_the_model_is_named(queue: Store) -> None:
+    (job,) = queue.claim(ELSEWHERE, 1)
+    queue.decline(job, "no tags; name the model")
+    assert queue.enqueue(["1.2.0", "1.2.1"], BUNDLE) == 0
+    assert queue.enqueue(["1.2.0", "1.2.1"], BUNDLE, priority=3, named=True) == 1
+    assert [(job.series.key, job.named) for job in queue.claim(ELSEWHERE, 2)] == [("1.2.0", True), ("1.2.1", True)]
+
+
 def test_unknown_series_and_bundles_are_refused(queue: Store) -> None:
     with pytest.raises(IntegrityError):
         queue.enqueue(["no such"], BUNDLE)
