@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from trainers.method import MethodTrainer
@@ -27,8 +27,9 @@ def save_checkpoint(path: Path, trainer: MethodTrainer, state: dict[str, Any], g
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata={"state": json.dumps(state | {"skipped": trainer.skipped})})
-    with temporary.open("rb+") as file:
+    with temporary.open("wb") as file:
+        file.write(save(tensors, metadata={"state": json.dumps(state | {"skipped": trainer.skipped})}))
+        file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 

@@ -190,8 +190,12 @@ def _trained(
 ) -> tuple[MethodTrainer, list[Progress], tuple[NormascopeError, ...]]:
     """Prepare the training images and run every epoch."""
 
+    said = -1
+
     def on_share(share: float) -> None:
-        if on_progress is not None:
+        nonlocal said
+        if on_progress is not None and int(share * 20) > said:
+            said = int(share * 20)
             on_progress(Progress(0, plan.epochs, 0.0, f"preparing images, {share:.0%}"))
 
     series = [cohort.series[index] for index in split.train]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from engine.errors import BundleRejected, StorageUnavailable
@@ -63,8 +63,9 @@ def save_bundle(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"format": "pt", "card": card.model_dump_json()})
-        with temporary.open("rb+") as file:
+        with temporary.open("wb") as file:
+            file.write(save(tensors, metadata={"format": "pt", "card": card.model_dump_json()}))
+            file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
