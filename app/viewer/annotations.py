@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
@@ -18,6 +20,8 @@ LINE = 16
 HEADING = 26
 FIRST_LINE = MARGIN + 10
 LAST_LINE = MARGIN + 2
+HEADING_INK = Ink(bold=True)
+BADGE = Ink(appearance.SMALL_PIXELS, bold=True)
 PLATE = QColor(5, 6, 7, 215)
 
 
@@ -84,42 +88,62 @@ def _tags(painter: QPainter, scene: Scene, role: Role, area: QRectF, taken: QRec
     """Tags at the top centre: synthetic first, then what is drawn over the original."""
     assert scene.picture is not None
     tags = []
-    if scene.picture.series.synthetic:
-        tags.append((captions.SYNTHETIC, appearance.TEXT))
+    if scene.picture.series.synthetic and not (
+        scene.view.layout is Layout.COMPARE and _badge_fits(scene, role, area.width())
+    ):
+        tags.append((captions.SYNTHETIC, captions.SYNTHETIC_SHORT, appearance.TEXT))
     if role is Role.ORIGINAL and scene.view.layout is Layout.ORIGINAL and scene.heatmap_is_drawn():
-        tags.append((captions.HEATMAP_ON, appearance.FLAGGED))
+        tags.append((captions.HEATMAP_ON, captions.HEATMAP_ON_SHORT, appearance.FLAGGED))
     top = area.top() + MARGIN - 3
     if edges(scene.picture.directions, scene.view.turn).top:
         top += LINE + 2
-    for words, code in tags:
+    for words, short, code in tags:
         ink = Ink(appearance.SMALL_PIXELS, bold=True, colour=code)
-        shown = ink.elided(words, area.width() - 4 * MARGIN)
-        width = ink.width(shown) + 16
-        box = QRectF(round(area.center().x() - width / 2), top, round(width), 20)
+        box = _centred(area, top, ink.width(words) + 16)
+        if box.intersects(taken) or box.width() > area.width():
+            words = short
+            box = _centred(area, top, ink.width(short) + 16)
         if box.intersects(taken):
             box.moveTop(taken.bottom())
         painter.setPen(QColor(code))
         painter.setBrush(PLATE)
         painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
         painter.setFont(ink.font)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, shown)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
         top = box.bottom() + 4
+
+
+def _centred(area: QRectF, top: float, width: float) -> QRectF:
+    return QRectF(round(area.center().x() - width / 2), top, round(width), 20)
 
 
 def draw_heading(painter: QPainter, scene: Scene, role: Role, width: float) -> None:
     """The strip above a pane of the compare layout. Panes that do not show the bare original are headed in the warning colour."""
     bare = role is Role.ORIGINAL and not scene.heatmap_is_drawn()
     ground = QColor(appearance.PANEL) if bare else appearance.mixed(appearance.FLAGGED, appearance.CANVAS, 0.16)
-    ink = Ink(bold=True, colour=appearance.TEXT if bare else appearance.FLAGGED)
+    ink = replace(HEADING_INK, colour=appearance.TEXT if bare else appearance.FLAGGED)
     painter.fillRect(QRectF(0, 0, width, HEADING), ground)
     painter.setFont(ink.font)
     painter.setPen(QColor(ink.colour))
-    room = width - 2 * MARGIN
-    shown = ink.elided(captions.heading(scene, role), room)
-    painter.drawText(QPointF(MARGIN, HEADING - 9), shown)
+    words = captions.heading(scene, role)
+    painter.drawText(QPointF(MARGIN, HEADING - 9), ink.elided(words, width - 2 * MARGIN))
+    right = width - MARGIN
+    if scene.picture is not None and scene.picture.series.synthetic and _badge_fits(scene, role, width):
+        right -= BADGE.width(captions.SYNTHETIC_SHORT)
+        _heading_note(painter, right, captions.SYNTHETIC_SHORT, BADGE)
+        right -= MARGIN
     label = scene.result.reconstruction_label if scene.result and role is Role.RECONSTRUCTION else ""
-    if label and ink.width(shown) + SMALL_QUIET.width(label) + MARGIN < room:
-        painter.setFont(SMALL_QUIET.font)
-        painter.setPen(QColor(SMALL_QUIET.colour))
-        box = QRectF(0, 0, width - MARGIN, HEADING)
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
+    left = right - SMALL_QUIET.width(label)
+    if label and left > 2 * MARGIN + ink.width(words):
+        _heading_note(painter, left, label, SMALL_QUIET)
+
+
+def _heading_note(painter: QPainter, left: float, words: str, ink: Ink) -> None:
+    painter.setFont(ink.font)
+    painter.setPen(QColor(ink.colour))
+    painter.drawText(QPointF(left, HEADING - 9), words)
+
+
+def _badge_fits(scene: Scene, role: Role, width: float) -> bool:
+    """Room for "SYNTHETIC" in the heading, beside its words; a tag over the image takes its place otherwise."""
+    return HEADING_INK.width(captions.heading(scene, role)) + BADGE.width(captions.SYNTHETIC_SHORT) + 3 * MARGIN < width

@@ -16,7 +16,9 @@ MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 SYNTHETIC = "SYNTHETIC PHANTOM - not a patient"
+SYNTHETIC_SHORT = "SYNTHETIC"
 HEATMAP_ON = "HEATMAP ON - a model's opinion over the image"
+HEATMAP_ON_SHORT = "HEATMAP ON"
 
 HEADINGS = {
     Role.ORIGINAL: "Original",
@@ -79,7 +81,7 @@ def _who(series: Series) -> tuple[str, ...]:
     if not any(names):
         names = [series.path.rsplit("/", 1)[-1]]
     about = " ".join(part for part in (series.study_description, series.description) if part)
-    return tuple(line for line in (*names, person, series.study_date, about) if line)
+    return tuple(dict.fromkeys(line for line in (*names, person, series.study_date, about) if line))
 
 
 def _age(age: str) -> str:
@@ -106,9 +108,9 @@ def _window(scene: Scene, picture: Picture) -> str:
     window = scene.view.window
     inverted = "   inverted" if scene.view.inverted else ""
     if window.lut is not None:
-        return f"Window from the file's table{inverted}"
+        return f"Window {window.name or 'by the table in the file'}{inverted}"
     decimals = 0 if picture.span > 20 else 3
-    name = preset_named(window) if picture.unit == "HU" else ""
+    name = window.name.capitalize() or (preset_named(window) if picture.unit == "HU" else "")
     named = f"   {name}" if name else ""
     return f"W {number(window.width, decimals)}   L {number(window.center, decimals)}{named}{inverted}"
 
@@ -133,8 +135,8 @@ def units_at(layer: Layer, slice_index: int, column: float, row: float) -> str:
     """The heatmap under a point in cohort units, as exactly as the levels hold it."""
     level = int(layer.scales[0][slice_index, int(row), int(column)])
     if level == 0:
-        return "at or under the cohort mean"
-    return f"{SCALE_TOP:.0f} or more" if level == LEVELS - 1 else f"{level * SCALE_TOP / (LEVELS - 1):.1f}"
+        return "0 or less"
+    return f"{SCALE_TOP:.0f}+" if level == LEVELS - 1 else f"{level * SCALE_TOP / (LEVELS - 1):.1f}"
 
 
 def scale_bar(millimetres_per_pixel: float, longest: float) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QImage, QPixmap
+from PySide6.QtGui import QAction, QIcon, QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from app import appearance
@@ -13,6 +13,8 @@ from app.viewer.composition import level_colours
 
 THRESHOLD_STEPS = 20
 """Slider steps in one cohort unit."""
+WORDS_FROM, NUMBERS_FROM = 640, 460
+"""Widths of the strip in pixels."""
 
 GREYED = f"""
 QSlider::sub-page:horizontal:disabled {{ background: {appearance.RAISED}; }}
@@ -47,7 +49,8 @@ class OverlayControls(QWidget):
         self._colours = QComboBox()
         self._colours.setToolTip("Colours of the heatmap")
         self._colours.setIconSize(QSize(48, 10))
-        self._colours.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._colours.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._colours.setMinimumContentsLength(6)
         for name, colour_map in colour_maps.COLOUR_MAPS.items():
             self._colours.addItem(_swatch(name), colour_map.title, name)
         self._state = QLabel()
@@ -63,12 +66,15 @@ class OverlayControls(QWidget):
         row.setContentsMargins(appearance.GAP, 3, appearance.GAP, 3)
         row.setSpacing(appearance.GAP)
         row.addWidget(button)
+        row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
         adjusters: list[QWidget] = []
+        self._words: list[QWidget] = []
         for words, slider, value in (
             ("Opacity", self._opacity, self._opacity_value),
             ("Threshold", self._threshold, self._threshold_value),
         ):
             label = QLabel(words)
+            self._words.append(label)
             row.addSpacing(appearance.GAP)
             for widget in (label, slider, value):
                 row.addWidget(widget)
@@ -77,6 +83,18 @@ class OverlayControls(QWidget):
         row.addWidget(self._colours)
         row.addWidget(self._state, 1)
         return [*adjusters, self._colours]
+
+    def minimumSizeHint(self) -> QSize:
+        """The strip never makes the viewer wider: where room is short it gives up words first."""
+        return QSize(240, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words, then numbers, go where there is no room for them; tool tips still say what each slider is."""
+        width = event.size().width()
+        for widget in (*self._words, self._state):
+            widget.setVisible(width >= WORDS_FROM)
+        for widget in (self._opacity_value, self._threshold_value):
+            widget.setVisible(width >= NUMBERS_FROM)
 
     def show_overlay(self, overlay: Overlay, *, available: bool, state: str) -> None:
         """Show `overlay`; `available` False greys all out and `state` says why."""
@@ -101,7 +119,8 @@ class OverlayControls(QWidget):
 def _slider(tip: str, steps: int) -> QSlider:
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(0, steps)
-    slider.setFixedWidth(110)
+    slider.setMinimumWidth(40)
+    slider.setMaximumWidth(110)
     slider.setToolTip(tip)
     return slider
 

@@ -18,10 +18,16 @@ from app.viewer.window_presets import starting_window
 from engine.imaging.radiograph import Radiograph
 from engine.imaging.series import Series
 from engine.imaging.volume import Volume
-from engine.imaging.windowing import Window
+from engine.imaging.windowing import Window, window_from_values
 
 SMALLEST_SIDE = 512
 """Scales are halved while the longer side is above this."""
+
+MOST_WHITE, MOST_BLACK = 0.6, 0.995
+"""Shares of a slice beyond which a window shows nothing."""
+
+SCALE_NOTES = {"ImagerPixelSpacing": "at the detector", "NominalScannedPixelSpacing": "on the film"}
+"""Where a length on screen holds, when that is not in the patient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,7 @@ class Picture:
         values: [65536] what each code stands for, in modality units.
         unit: "HU" or "".
         turned_over: the lowest value is white (MONOCHROME1).
+        window, other_windows: what it opens with, and what else the file offers.
         span: the range of values present, which sets how fast a drag changes the window.
         loaded: [slices] bool, changing while slices arrive.
         positions: [slices] mm along the normal, or None.
@@ -52,6 +59,7 @@ class Picture:
     valid: tuple[npt.NDArray[np.bool_], ...] | None = None
     positions: npt.NDArray[np.float64] | None = None
     directions: Directions = field(default_factory=Directions)
+    other_windows: tuple[Window, ...] = ()
     unreadable: tuple[int, ...] = ()
     scale_note: str = ""
     warnings: tuple[str, ...] = ()
@@ -66,6 +74,11 @@ class Picture:
         """The shape that a heatmap of this picture has."""
         rows_columns = (self.size.rows, self.size.columns)
         return rows_columns if self.series.kind == "radiograph" else (self.slice_count, *rows_columns)
+
+    def window_after(self, window: Window) -> Window:
+        """The one it opens with, or the next of the file's own windows when `window` is one of them."""
+        offered = (self.window, *self.other_windows)
+        return offered[(offered.index(window) + 1) % len(offered)] if window in offered else self.window
 
     def value_at(self, slice_index: int, column: float, row: float) -> float | None:
         """The value under a point, in modality units; None outside the image, in padding or in a slice not loaded."""
@@ -86,7 +99,7 @@ def picture_of_volume(series: Series, volume: Volume) -> Picture:
         size=ImageSize(rows, columns, geometry.pixel_spacing),
         scales=(volume.voxels.view(np.uint16),),
         values=_values_of_integers(np.dtype(np.int16)),
-        window=starting_window(series),
+        window=_window_that_shows(volume, starting_window(series)),
         span=2000.0,
         loaded=volume.loaded,
         unit="HU",
@@ -113,9 +126,20 @@ def picture_of_radiograph(series: Series, radiograph: Radiograph) -> Picture:
         turned_over=radiograph.minimum_is_white,
         valid=valid,
         directions=Directions(*radiograph.patient_orientation),
-        scale_note="at the detector" if radiograph.spacing_source == "ImagerPixelSpacing" else "",
+        other_windows=radiograph.other_windows,
+        scale_note=SCALE_NOTES.get(radiograph.spacing_source, ""),
         warnings=radiograph.warnings,
     )
+
+
+def _window_that_shows(volume: Volume, wanted: Window) -> Window:
+    """`wanted`, unless it would show the middle slice as one white or black patch: atlases and cone-beam CT are not always in HU."""
+    middle = len(volume.voxels) // 2  # loaded first; an unreadable one leaves the first that could be read
+    shown = volume.voxels[middle if volume.loaded[middle] else int(volume.loaded.argmax())]
+    low, high = wanted.limits
+    if float((shown >= high).mean()) < MOST_WHITE and float((shown > low).mean()) > 1 - MOST_BLACK:
+        return wanted
+    return window_from_values(shown)
 
 
 def _values_of_integers(dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:

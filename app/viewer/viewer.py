@@ -405,7 +405,7 @@ class Viewer(QWidget):
         last = picture.slice_count - 1
         pane = self._image_pane()
         steps: dict[str, Any] = {
-            "window-reset": lambda: view.windowed(picture.window),
+            "window-reset": lambda: view.windowed(picture.window_after(view.window)),
             "invert": lambda: replace(view, inverted=not view.inverted),
             "rotate": lambda: replace(view, turn=turn.rotated()),
             "flip-horizontally": lambda: replace(view, turn=turn.flipped_horizontally()),

@@ -224,6 +224,27 @@ def test_a_large_film_is_drawn_from_a_smaller_scale_without_losing_its_mean(open
     assert centre_colour(viewer, 30, 60).red() == pytest.approx(100, abs=4)  # skipping pixels would give 0 or 200
 
 
+def test_values_that_are_not_hounsfield_open_in_a_window_that_shows_them(opened: Open, made_ct: MakeCt) -> None:
+    """An atlas with offset values would be one white patch in any CT window."""
+    series = made_ct("atlas", slices=401, side=(4, 4))  # the middle slice is all 2000
+    window = opened(series).view.window
+    low, high = window.limits
+    assert low < 2000 < high + 2
+
+
+def test_the_files_own_windows_follow_one_another(qtbot: QtBot, viewer: Viewer, png: Png) -> None:
+    from app.viewer.picture import picture_of_radiograph
+    from engine.imaging.radiograph import Radiograph
+    from engine.imaging.windowing import Window
+
+    first, second = Window(100, 50, name="SOFT"), Window(200, 90, name="BONE")
+    film = Radiograph(np.zeros((8, 8), np.uint16), None, first, other_windows=(second,))
+    picture = picture_of_radiograph(png("film", np.zeros((8, 8), np.uint8)), film)
+    assert picture.window_after(first) == second
+    assert picture.window_after(second) == first
+    assert picture.window_after(Window(7, 8)) == first
+
+
 def test_comparing_labels_what_is_not_the_patient(qtbot: QtBot, opened: Open, made_ct: MakeCt) -> None:
     from app.viewer import captions
 
