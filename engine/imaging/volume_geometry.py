@@ -302,11 +302,28 @@ def _averaged(
         wanted = target.origin[along] + coarse * np.arange(target.size[axis])
         weights = _averaging(positions, wanted, coarse)
         weights[(wanted < positions[0] - coarse / 2) | (wanted > positions[-1] + coarse / 2)] = 0
-        lacking = (outside * (1 - weights.sum(1))).astype(np.float32)
-        carried = weights.astype(np.float32)
-        pixels = carried @ pixels + lacking[:, None] if axis == 0 else pixels @ carried.T + lacking
+        lacking = (outside * (1 - weights.sum(1))).astype(np.float32)[:, None]
+        pixels = _carried(weights, pixels) + lacking if axis == 0 else (_carried(weights, pixels.T) + lacking).T
         source = source.along(target, axis)
     return pixels, source
+
+
+def _carried(weights: Weights, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """weights [targets, sources] @ rows [sources, columns], of which only the narrow band that is not zero is worked on.
+
+    A full matrix product does a hundred times the work, and its threads get in the way of those that decode and show.
+    """
+    used = weights != 0
+    first = used.argmax(1)
+    width = int(used.sum(1).max(initial=0))
+    total = np.zeros((len(weights), rows.shape[1]), np.float32)
+    rows = np.ascontiguousarray(rows)
+    targets = np.arange(len(weights))
+    for step in range(width):
+        source = np.minimum(first + step, weights.shape[1] - 1)
+        share = np.where(first + step < weights.shape[1], weights[targets, source], 0)
+        total += share.astype(np.float32)[:, None] * rows[source]
+    return total
 
 
 def _linear(source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> Weights:
