@@ -64,9 +64,9 @@ def level_values() -> npt.NDArray[np.float32]:
 
 def opacities(overlay: Overlay) -> npt.NDArray[np.float32]:
     """[256] opacity of each level: 0 up to the threshold, `overlay.opacity` from `RAMP` above it."""
-    return np.clip((level_values() - overlay.threshold) / RAMP, 0, 1) * np.float32(overlay.opacity)
+    return np.asarray(np.clip((level_values() - overlay.threshold) / RAMP, 0, 1) * overlay.opacity, np.float32)
 
 
 def map_opacities() -> npt.NDArray[np.float32]:
     """[256] opacity on black for the map shown alone: all of it, the cohort's mean fading to black."""
-    return np.clip(level_values() / RAMP, 0, 1)
+    return np.asarray(np.clip(level_values() / RAMP, 0, 1), np.float32)

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import appearance
 from app.state.viewing import Layout, Tool
-from app.viewer import annotations, captions
+from app.viewer import captions
+from app.viewer.annotations import HEADING, annotate, draw_heading
 from app.viewer.colour_bar import draw_colour_bar
 from app.viewer.notice_drawing import draw_notice
 from app.viewer.placement import Placement, place
@@ -52,7 +53,7 @@ class Pane(QWidget):
 
     def image_area(self) -> QRectF:
         """The pane without its heading."""
-        top = annotations.HEADING if self._scene.view.layout is Layout.COMPARE else 0
+        top = HEADING if self._scene.view.layout is Layout.COMPARE else 0
         return QRectF(0, top, self.width(), max(self.height() - top, 1))
 
     def placement(self) -> Placement | None:
@@ -86,11 +87,11 @@ class Pane(QWidget):
             draw_notice(painter, Notice(missing), area)
         else:
             self._paint_image(painter, placement, area)
-        annotations.annotate(painter, scene, self.role, placement, area)
+        annotate(painter, scene, self.role, placement, area)
         if not missing and (self.role is Role.ERROR or scene.heatmap_is_drawn(self.role)):
             draw_colour_bar(painter, scene.view.overlay, area, alone=self.role is Role.ERROR)
         if scene.view.layout is Layout.COMPARE:
-            annotations.draw_heading(painter, scene, self.role, self.width())
+            draw_heading(painter, scene, self.role, self.width())
             self._mark_cursor(painter, placement, area)
 
     def _paint_image(self, painter: QPainter, placement: Placement, area: QRectF) -> None:

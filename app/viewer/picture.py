@@ -117,7 +117,7 @@ def picture_of_radiograph(series: Series, radiograph: Radiograph) -> Picture:
     valid = None if radiograph.valid is None or bool(radiograph.valid.all()) else _masks(radiograph.valid)
     return Picture(
         series=series,
-        size=ImageSize(*radiograph.pixels.shape, radiograph.spacing),
+        size=ImageSize(radiograph.pixels.shape[0], radiograph.pixels.shape[1], radiograph.spacing),
         scales=_scales(codes, signed=radiograph.pixels.dtype == np.int16),
         values=values,
         window=radiograph.window,

@@ -55,7 +55,8 @@ def outward(first: int, count: int) -> Iterator[int]:
 def heatmap_levels() -> Bytes:
     """[65536] level of each float16 by its bits: 0 up to the cohort's mean (and for NaN), 255 from `SCALE_TOP`."""
     units = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)
-    return np.rint(np.clip(np.nan_to_num(units, nan=0.0), 0, SCALE_TOP) * ((LEVELS - 1) / SCALE_TOP)).astype(np.uint8)
+    levels = np.rint(np.clip(np.nan_to_num(units, nan=0.0), 0, SCALE_TOP) * ((LEVELS - 1) / SCALE_TOP))
+    return np.asarray(levels, np.uint8)
 
 
 def fill_heatmap(layer: Layer, heatmap: npt.NDArray[Any], first: int, cancelled: Callable[[], bool]) -> Iterator[int]:
