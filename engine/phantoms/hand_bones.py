@@ -193,7 +193,8 @@ class LongBone:
     def _ends(self, u: Floats, s: Floats, radius: Floats, across: Floats) -> Floats:
         """Depth below the nearer of the two end surfaces."""
         edge = radius * radius
-        top = np.float32(self.length) - np.float32(self.distal_dome) * edge + np.float32(self.slant) * u
+        ball = 1.25 * (1 - np.sqrt(np.maximum(1 - 0.96 * edge, 0)))  # a head is round, not a parabola
+        top = np.float32(self.length) - np.float32(self.distal_dome) * ball + np.float32(self.slant) * u
         if self.notch:
             top = top - np.float32(self.notch) * np.exp(-((across / np.float32(0.34)) ** 2))
         if self.styloid is not None:

@@ -50,9 +50,9 @@ def broken(
     fracture = Fracture(
         position=fraction * bone.length,
         slope=sign * across,
-        gap=strength * size * float(rng.uniform(0.9, 1.5)),
+        gap=strength * (0.55 + 0.022 * width) * float(rng.uniform(0.8, 1.4)),
         displacement=way * strength * size * float(rng.uniform(1.2, 2.6)),
-        teeth=0.35 * size,
+        teeth=0.22 * size,
         pitch=0.38 * width,
         phase=float(rng.uniform(0, 6.28)),
     )

@@ -29,8 +29,8 @@ RAYS: dict[int, tuple[tuple[float, float, float, float], ...]] = {
     5: ((53, 5.9, 3.8, 6.1), (32.5, 6.2, 3.7, 4.7), (18.5, 5.2, 3.2, 4.1), (15.8, 4.4, 2.2, 3.1)),
 }
 NAMES = ("metacarpal", "proximal phalanx", "middle phalanx", "distal phalanx")
-BASES = {1: (27.5, 9.5, -7.0), 2: (12.8, 14.2, 0.0), 3: (0.3, 13.8, 1.5), 4: (-10.6, 12.6, 0.5), 5: (-20.6, 8.8, -2.0)}
-DIRECTIONS = {1: 41.0, 2: 7.0, 3: 0.0, 4: -8.0, 5: -17.0}  # degrees from +y towards the thumb
+BASES = {1: (27.5, 9.5, -7.0), 2: (12.8, 13.4, 0.0), 3: (0.3, 13.0, 1.5), 4: (-10.6, 11.8, 0.5), 5: (-20.6, 8.2, -2.0)}
+DIRECTIONS = {1: 34.0, 2: 7.0, 3: 0.0, 4: -8.0, 5: -17.0}  # degrees from +y towards the thumb
 
 # name: (first ossification in years, centre z, half depth, outline)
 CARPALS: dict[str, tuple[float, float, float, tuple[tuple[float, float], ...]]] = {
@@ -155,6 +155,7 @@ def _ray(patient: HandPatient, finger: int) -> list[Bone]:
     joint = _pronated(BASES[finger], patient)
     direction = DIRECTIONS[finger] + 0.35 * patient.spread * (3 - finger if finger > 1 else 1.5)
     pitch = 18.0 if finger == 1 else 3.0
+    direction += 1.8 * patient.sway[0] if finger == 1 else 0.0
     roll = patient.tilt + (58.0 if finger == 1 else (finger - 3) * -3.0)
     parts = RAYS[finger]
     names = NAMES if finger > 1 else (NAMES[0], NAMES[1], NAMES[3])
@@ -162,7 +163,7 @@ def _ray(patient: HandPatient, finger: int) -> list[Bone]:
         length = measures[0] * patient.scale * patient.length_variation[(finger - 1) * 4 + place]
         axes = _turned(direction, pitch, roll)
         bones.append(_tube(patient, f"{name} {finger}", name, joint, axes, length, measures[1:], finger))
-        joint = joint + axes[1] * (length + gap * (1.0 if place == 0 else 0.85))
+        joint = joint + axes[1] * (length + gap * (0.8 if place == 0 else 1.0))
         if finger == 1:
             direction += (-13.0 if place == 0 else -6.0) + patient.sway[0]
             pitch = 8.0 + patient.flexion[0] * (0.3 if place == 0 else 1.2)
@@ -209,7 +210,6 @@ def _tube(
         stations = (0.0, 0.05, 0.15, 0.34, 0.6, 0.8, 0.9, 0.96, 1.0)
         widths = (0.92 * base, base, 0.85 * base, 1.08 * waist, waist, 1.06 * waist, 0.95 * head, head, 0.9 * head)
         flat, proximal, distal, notch = 0.8, -1.2, 1.2, 1.3
-    share = 0.42 if name == "metacarpal" else 0.4
     return LongBone(
         name=title,
         origin=(float(joint[0]), float(joint[1]), float(joint[2])),
@@ -218,7 +218,7 @@ def _tube(
         stations=stations,
         half_width=widths,
         half_depth=tuple(flat * w for w in widths),
-        cortex=max(share * waist * patient.cortex, 0.7 * patient.scale),
+        cortex=max(0.41 * waist * patient.cortex, 0.7 * patient.scale),
         proximal_dome=proximal * patient.scale,
         distal_dome=distal * patient.scale,
         notch=notch * patient.scale,
@@ -307,13 +307,13 @@ def _carpals(patient: HandPatient) -> list[Bone]:
         filled = float(np.clip(0.3 + 0.7 * (since / (13.0 - onset)) ** 0.75, 0, 1)) if onset < 13 else 1.0
         outline = np.asarray(corners, np.float64)
         middle = outline.mean(axis=0)
-        arms = (outline - middle) * 1.1  # what rounding the corners takes away
+        arms = (outline - middle) * 1.15  # what rounding the corners takes away
         reach = np.hypot(arms[:, 0], arms[:, 1])[:, None]
         rounding = 0.75 * (1 - filled)
         arms = arms * ((1 - rounding) + rounding * reach.mean() / reach) * filled
         placed = np.stack([_pronated((float(px), float(py), z), patient) for px, py in middle + arms])
         size = depth * patient.scale * (0.4 + 0.6 * filled)
         bones.append(
-            CarpalBone(name, placed[:, :2], float(placed[:, 2].mean()), size, 0.55 * patient.cortex * patient.scale)
+            CarpalBone(name, placed[:, :2], float(placed[:, 2].mean()), size, 0.45 * patient.cortex * patient.scale)
         )
     return bones

@@ -128,7 +128,7 @@ def test_the_image_is_for_presentation_and_bone_is_brighter_than_flesh_and_flesh
     assert dense > soft + 0.15 and soft > air + 0.1
 
 
-@pytest.mark.parametrize("seed", [21, 22, 23, 24])
+@pytest.mark.parametrize("seed", [21, 22, 23])
 @pytest.mark.parametrize("kind", ["fracture", "metal"])
 def test_a_lesion_changes_its_mask_and_nothing_else(kind: str, seed: int) -> None:
     normal, abnormal = hand(seed), hand(seed, kind)
