@@ -276,6 +276,6 @@ def _vertebra(
     return np.asarray(0.65 * body + 0.75 * arch, np.float32)
 
 
-def _edge(distance: FloatImage, softness: float) -> npt.NDArray[np.floating]:
+def _edge(distance: npt.NDArray[np.floating], softness: float) -> npt.NDArray[np.floating]:
     """1 inside (distance in mm > 0), 0 outside, over a soft edge."""
     return np.clip(0.5 + distance / (2 * softness), 0, 1)

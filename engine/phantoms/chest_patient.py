@@ -27,7 +27,7 @@ class ChestPatient:
         lung_density: share of water.  markings: multiple of the usual vessel calibre.  bone_density: multiple of the usual mineral.
         shoulder_drop: how far the shoulders are lowered.  arm_angle: of the upper arm from vertical.
         breast: radius, 0 for none.  yaw: turn about the long axis.  roll: tilt in the image.  shift_x, shift_z: off-centre.
-        field: side of the square image.
+        field: side of the square image.  pedicle: multiple of the usual width of the great vessels.
     """
 
     sex: Literal["M", "F"]
@@ -57,6 +57,7 @@ class ChestPatient:
     shift_x: float
     shift_z: float
     field: float
+    pedicle: float
 
 
 def drawn_patient(rng: np.random.Generator) -> ChestPatient:
@@ -100,6 +101,7 @@ def drawn_patient(rng: np.random.Generator) -> ChestPatient:
         shift_x=float(rng.normal(0, 6)),
         shift_z=float(rng.normal(0, 7)),
         field=float(field),
+        pedicle=float(np.clip(rng.normal(1, 0.1), 0.8, 1.25)),
     )
 
 
@@ -124,7 +126,7 @@ class Thorax:
     def inner(self, z: Array) -> Array:
         """Where the lung would end medially if there were no mediastinum."""
         rise = self._rise(z)
-        return self.patient.width * (0.34 - 0.27 * np.sqrt(1 - rise**4.5))
+        return self.patient.width * (0.34 - 0.27 * np.sqrt(1 - rise**6))
 
     def half_depth(self, z: Array) -> Array:
         """Half the inner front-to-back depth."""

@@ -53,10 +53,10 @@ def diaphragm(patient: ChestPatient, grid: Grid, side: int) -> Interval:
     centre = (left + right) / 2
     rise = np.clip((z - base) / patient.dome_height, 0, 1)
     unit = (side * (grid.x - _yaw_shift(patient, -10)) - centre) / radius
-    inside = 1 - np.abs(unit) ** 2.3 - rise**2.0
+    inside = 1 - np.abs(unit) ** 2.1 - rise**2.0
     depth = patient.depth * (0.96 + 0.22 * down)
     half = np.where(inside > 0, depth * np.sqrt(np.maximum(inside, 0)), 0)
-    return interval(np.float32(-8.0), half.astype(np.float32))
+    return interval(-8.0, half.astype(np.float32))
 
 
 def mediastinum_borders(patient: ChestPatient, heart_ratio: float) -> tuple[PchipInterpolator, PchipInterpolator]:
@@ -67,6 +67,7 @@ def mediastinum_borders(patient: ChestPatient, heart_ratio: float) -> tuple[Pchi
     left = heart - right
     level = 0.035 + 0.035 * (1 - lean)  # height of the heart's widest point: the apex rests on the left dome
     s = patient.width / 140
+    p = s * patient.pedicle
     right_points = [
         (-0.50, 24 * s),
         (-0.16, 0.72 * right),
@@ -74,10 +75,10 @@ def mediastinum_borders(patient: ChestPatient, heart_ratio: float) -> tuple[Pchi
         (level + 0.08, right),
         (level + 0.17, 0.97 * right),
         (level + 0.28, 0.76 * right),
-        (0.45, (24 + 3 * old) * s),
-        (0.58, (22 + 7 * old) * s),
-        (0.72, (21 + 4 * old) * s),
-        (0.88, 27 * s),
+        (0.45, (24 + 3 * old) * p),
+        (0.58, (22 + 7 * old) * p),
+        (0.72, (21 + 4 * old) * p),
+        (0.88, 27 * p),
         (1.06, 20 * s),
         (1.4, 18 * s),
     ]
@@ -90,10 +91,10 @@ def mediastinum_borders(patient: ChestPatient, heart_ratio: float) -> tuple[Pchi
         (level + 0.17, 0.78 * left),
         (level + 0.29, 0.57 * left + 3 * s),
         (level + 0.40, 0.40 * left + 9 * s),
-        (0.56, (31 + 2 * lean) * s),
-        (0.625, (24 + 3 * old) * s),
-        (0.76, 22 * s),
-        (0.90, 27 * s),
+        (0.56, (31 + 2 * lean) * p),
+        (0.625, (24 + 3 * old) * p),
+        (0.76, 22 * p),
+        (0.90, 27 * p),
         (1.06, 19 * s),
         (1.4, 18 * s),
     ]
@@ -130,7 +131,8 @@ def covers(patient: ChestPatient, grid: Grid) -> Covers:
     )
     below = np.clip((0.72 * h - grid.z) / 12, 0, 1)
     sway = (24 + 7 * old) * s + 6 * old * np.sin(np.pi * (0.7 - grid.z / h)) + _yaw_shift(patient, 55)
-    aorta = interval(52.0, (12.5 + 3 * old) * s * bulge((grid.x - sway) / ((12.5 + 3 * old) * s)) * below)
+    wide = (12.5 + 3 * old) * s
+    aorta = interval(52.0, (wide * bulge(((grid.x - sway) / wide).astype(np.float32)) * below).astype(np.float32))
     return Covers(
         heart_and_mediastinum(patient, grid, patient.heart_ratio),
         (
@@ -189,7 +191,8 @@ def _shoulders(patient: ChestPatient, grid: Grid, margin: float) -> Interval:
     half_height = np.maximum((top - bottom) / 2, 1e-3)
     reach = joint_x + 45 + margin
     depth = (0.78 * patient.depth + margin) * (1 - 0.42 * np.clip(away / reach, 0, 1) ** 2)
-    half = depth * bulge((grid.z - (top + bottom) / 2) / half_height, 2.6) * bulge(away / reach, 4.0)
+    half = depth * bulge(np.asarray((grid.z - (top + bottom) / 2) / half_height, np.float32), 2.6)
+    half = half * bulge(np.asarray(away / reach, np.float32), 4.0)
     return interval(16.0, half.astype(np.float32))
 
 
@@ -213,8 +216,8 @@ def breasts(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> tupl
         jitter = rng.normal(0, 4, 3)
         if patient.breast <= 0:
             continue
-        radius = patient.breast + 0.4 * jitter[0]
-        x0 = side * (0.60 * patient.width + jitter[1]) + _yaw_shift(patient, -110)
+        radius = patient.breast + 0.6 * jitter[0]
+        x0 = side * (0.64 * patient.width + jitter[1]) + _yaw_shift(patient, -110)
         z0 = 0.33 * patient.height - sag * radius + jitter[2]
         dz = grid.z - z0
         stretch = np.where(dz > 0, 1.75, 1.0) * radius
@@ -262,9 +265,9 @@ def airways(patient: ChestPatient, grid: Grid) -> FloatImage:
 def gas(patient: ChestPatient, grid: Grid, rng: np.random.Generator) -> FloatImage:
     """[rows, columns] mm of gas under the left dome (stomach, with a fluid level when the patient stands) and in the colon."""
     top = -patient.left_dome
-    filling = float(rng.uniform(0.25, 1.0))
+    filling = float(rng.uniform(0.0, 1.0))
     x0 = 0.42 * patient.width + rng.normal(0, 6)
-    wide, high = 24 + 18 * filling, 12 + 12 * filling
+    wide, high = 13 + 28 * filling, 7 + 16 * filling
     z0 = top - high - rng.uniform(7, 12)
     bubble = ellipsoid(grid, (x0, 10, z0), (wide, 14 + 18 * filling, high), float(rng.normal(-6, 6))).length
     level = z0 - high * rng.uniform(-0.1, 0.9)

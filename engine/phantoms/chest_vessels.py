@@ -21,7 +21,7 @@ def inside_lung(points: FloatArray, patient: ChestPatient, side: int, margin: fl
     top = 0.0 if side < 0 else -patient.left_dome
     dome_x = (side * x - 0.33 * patient.width) / (0.66 * patient.width)
     dome_y = (y + 8) / (0.96 * patient.depth)
-    dome = top - patient.dome_height * (1 - np.sqrt(np.clip(1 - np.abs(dome_x) ** 2.3 - dome_y**2, 0, 1)))
+    dome = top - patient.dome_height * (1 - np.sqrt(np.clip(1 - np.abs(dome_x) ** 2.1 - dome_y**2, 0, 1)))
     within = np.abs(unit_x) ** 2.4 + np.abs(unit_y) ** 2.4 < 1
     return np.asarray(within & (z < patient.height - 3 * margin) & (z > dome + margin) & (z > top - 75))
 
@@ -32,7 +32,7 @@ def hilum(patient: ChestPatient, side: int) -> FloatArray:
     return (
         np.array([-34.0 * s, 18, 0.485 * patient.height])
         if side < 0
-        else np.array([37.0 * s, 22, 0.55 * patient.height])
+        else np.array([33.0 * s, 22, 0.55 * patient.height])
     )
 
 
@@ -64,10 +64,10 @@ def _central(canvas: FloatImage, grid: Grid, patient: ChestPatient, side: int, r
     drop = patient.height / 235
     lower = [
         (x - side * 12 * s, y - 4, z + 5, 8.4 * m),
-        (x + side * 4 * s, y, z, 7.6 * m),
-        (x + side * 15 * s, y + 6, z - 20 * drop, 6.6 * m),
-        (x + side * 20 * s, y + 12, z - 46 * drop, 4.6 * m),
-        (x + side * 28 * s, y + 16, z - 68 * drop, 3.2 * m),
+        (x + side * 4 * s, y, z, 7.2 * m),
+        (x + side * 14 * s, y + 6, z - 20 * drop, 5.9 * m),
+        (x + side * 20 * s, y + 12, z - 46 * drop, 4.2 * m),
+        (x + side * 29 * s, y + 16, z - 68 * drop, 2.8 * m),
     ]
     upper = [
         (x - side * 10 * s, y - 6, z + 4, 6.4 * m),

@@ -66,8 +66,11 @@ def planned_studies(seed: int, counts: dict[PhantomKind, int], lesion_share: flo
 def rendered(study: PlannedStudy) -> Phantom:
     """The phantom of a planned study."""
     request = None if study.lesion is None else LesionRequest(study.lesion)
-    render = {"chest": chest_radiograph.render, "hand": hand_radiograph.render, "head": head_ct.render}[study.kind]
-    return render(study.seed, request)
+    if study.kind == "chest":
+        return chest_radiograph.render(study.seed, request)
+    if study.kind == "hand":
+        return hand_radiograph.render(study.seed, request)
+    return head_ct.render(study.seed, request)
 
 
 def make_cohort(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
@@ -141,7 +142,7 @@ def _uid(*sources: str) -> str:
 def _common(phantom: Phantom, identity: Identity, storage: str, instance_uid: str, modality: str) -> FileDataset:
     """Patient, study, series, equipment and SOP common modules (PS3.3 C.7 and C.12.1), and what says that it is synthetic."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = storage, instance_uid
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(storage), UID(instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     data.SpecificCharacterSet = "ISO_IR 192"
