@@ -185,7 +185,7 @@ def _about_values(image: _Image, where: str) -> tuple[str, ...]:
     _check_finite(image.stored, where)
     low, high = (float(value) * header.slope + header.intercept for value in (image.stored.min(), image.stored.max()))
     whole = Rescale(header.slope, header.intercept).whole
-    rounded = not whole or (header.dtype.kind == "f" and bool((image.stored != np.rint(image.stored)).any()))  # type: ignore[call-overload]
+    rounded = not whole or (header.dtype.kind == "f" and bool((image.stored != np.rint(image.stored)).any()))
     if rounded and abs(high - low) < FEWEST_DECIMAL_UNITS:
         raise ImplausibleImage(
             f"the values run from {low:g} to {high:g}, so they are not Hounsfield units",
@@ -203,7 +203,7 @@ def _about_values(image: _Image, where: str) -> tuple[str, ...]:
 
 
 def _check_finite(values: npt.NDArray[np.generic], where: str) -> None:
-    if values.dtype.kind == "f" and not bool(np.isfinite(values).all()):  # type: ignore[call-overload]
+    if values.dtype.kind == "f" and not bool(np.isfinite(values).all()):
         raise ImplausibleImage(
             "some values are not numbers (NaN or infinite)",
             where=where,

@@ -35,7 +35,7 @@ def read_in_place(header: ImageHeader, out: npt.NDArray[np.int16]) -> None:
     size = out.nbytes
     offset = header.pixel_offset + header.frame * size
     declared = header.pixel_length - header.frame * size
-    if min(declared, size) < size or _fill(header.source, offset, memoryview(out).cast("B")) < size:
+    if min(declared, size) < size or _fill(header.source, offset, memoryview(out.data).cast("B")) < size:
         raise UnreadableImage(
             "the pixel data is cut off before the image ends",
             where=header.source,

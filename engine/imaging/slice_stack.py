@@ -101,9 +101,10 @@ def _check_complete(planes: Sequence[Plane]) -> None:
                 cure="Export the original series from the scanner or archive, with its geometry",
             )
     numbers = np.array([(*plane.position, *plane.orientation, *plane.spacing) for plane in planes], np.float64)  # type: ignore[misc]
-    _refuse(planes, ~np.isfinite(numbers).all(1), "the header's position, orientation or spacing is not a number")
+    unknown = np.isnan(numbers.sum(axis=1)) | np.isinf(numbers.sum(axis=1))
+    _refuse(planes, unknown, "the header's position, orientation or spacing is not a number")
     spacings = numbers[:, 9:]
-    absurd = ~((spacings >= SPACING_MM[0]) & (spacings <= SPACING_MM[1])).all(1)
+    absurd = (spacings.min(axis=1) < SPACING_MM[0]) | (spacings.max(axis=1) > SPACING_MM[1])
     _refuse(planes, absurd, "a pixel spacing outside {} to {} mm is no patient's".format(*SPACING_MM))
 
 

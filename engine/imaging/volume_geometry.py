@@ -204,9 +204,8 @@ def _covering(
     length = float(depth[-1] - depth[0])
     planes = int(length / wanted[0] + 1e-6) + 1
     start = float(depth[0]) + (length - (planes - 1) * wanted[0]) / 2
-    return _Plane((first_across, first_down), (wanted[1], wanted[2]), (rows, columns)), start + np.arange(
-        planes
-    ) * wanted[0]
+    grid = _Plane((first_across, first_down), (wanted[1], wanted[2]), (rows, columns))
+    return grid, np.asarray(start + np.arange(planes) * wanted[0], np.float64)
 
 
 def _cells(starts: npt.NDArray[np.float64], extent: float, pixel: float, wanted: float) -> tuple[int, float]:
@@ -298,8 +297,8 @@ def _averaged(
         fine, coarse = source.spacing[axis], target.spacing[axis]
         if coarse <= _COARSER * fine:
             continue
-        positions = source.origin[along] + fine * np.arange(source.size[axis])
-        wanted = target.origin[along] + coarse * np.arange(target.size[axis])
+        positions = source.origin[along] + fine * np.arange(source.size[axis], dtype=np.float64)
+        wanted = target.origin[along] + coarse * np.arange(target.size[axis], dtype=np.float64)
         weights = _averaging(positions, wanted, coarse)
         weights[(wanted < positions[0] - coarse / 2) | (wanted > positions[-1] + coarse / 2)] = 0
         lacking = (outside * (1 - weights.sum(1))).astype(np.float32)[:, None]

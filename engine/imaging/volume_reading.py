@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.errors import ImplausibleImage, NormascopeError, UnreadableImage
 from engine.imaging import dicom_header, dicom_pixels, plain_slices
+from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.hounsfield import Rescale, write_hounsfield
@@ -126,11 +127,12 @@ def _check_hounsfield(headers: Sequence[ImageHeader]) -> None:
                 f"modality {header.modality} counts radioactivity, not Hounsfield units",
                 "Open the CT series of the study",
             )
-        elif (
-            header.has_pixels
-            and header.pixel_tag == dicom_header.dicom_elements.PIXEL_DATA
-            and _span(header) < FEWEST_UNITS
-        ):
+        elif header.has_pixels and header.pixel_tag != PIXEL_DATA:
+            what, cure = (
+                "decimal pixel data (a parametric map) is not in Hounsfield units",
+                "Open the CT series of the study",
+            )
+        elif header.has_pixels and _span(header) < FEWEST_UNITS:
             what = f"the values span only {_span(header):g} units after rescale (slope {header.slope:g}), so they are not Hounsfield units"
             cure = "Open the CT series of the study, or export this one in Hounsfield units"
         else:
