@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +310,64 @@ def _make_enhanced(data: Dataset, positions: list, hounsfield: list) -> None:
     data.SharedFunctionalGroupsSequence, data.PerFrameFunctionalGroupsSequence = [shared], frames
     data.NumberOfFrames, data.BitsStored, data.HighBit = len(frames), 13, 12
     data.PixelData = np.stack(pixels).tobytes()
+
+
+def test_slices_in_a_zip_give_the_same_volume(write_ct, tmp_path):
+    hounsfield = random_hounsfield(5)
+    series = write_ct(straight(5), hounsfield)
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in series.sources:
+            archive.write(source, f"scan/{Path(source).name}")
+    members = tuple(f"{tmp_path / 'scan.zip'}!/scan/{Path(source).name}" for source in series.sources)
+    volume = read_volume(replace(series, sources=members))
+    assert (volume.voxels == hounsfield).all() and volume.where == f"{tmp_path / 'scan.zip'}!/scan"
+
+
+def test_a_fault_in_whoever_follows_the_load_stops_it_and_is_not_swallowed(write_ct):
+    def fail(volume, index):
+        if index != 5:
+            raise RuntimeError("the viewer's own fault")
+
+    with pytest.raises(RuntimeError, match="viewer's own"):
+        read_volume(write_ct(straight(10)), on_slice=fail)
+
+
+@pytest.mark.parametrize("kind", ["colour", "decimal"])
+def test_colour_and_decimal_pixels_are_not_hounsfield(write_ct, kind):
+    def edit(index: int, data: Dataset) -> None:
+        if kind == "colour":
+            data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "RGB", 0
+            data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+            data.PixelData = bytes(8 * 9 * 3)
+        else:
+            del data.PixelData
+            data.BitsAllocated, data.BitsStored, data.HighBit = 32, 32, 31
+            data.FloatPixelData = np.ones(72, "<f4").tobytes()
+
+    with pytest.raises(ImplausibleImage, match=kind) as caught:
+        read_volume(write_ct(straight(4), edit=edit))
+    assert caught.value.cure
+
+
+def test_a_modality_lookup_table_stands_in_for_the_rescale(write_ct):
+    def edit(index: int, data: Dataset) -> None:
+        table = Dataset()
+        table.LUTDescriptor = [256, 0, 16]
+        table.ModalityLUTType = "HU"
+        table.add_new("LUTData", "US", [value * 3 for value in range(256)])
+        data.ModalityLUTSequence = [table]
+        data.PixelData = np.arange(72, dtype="<u2").tobytes()
+        del data.RescaleSlope, data.RescaleIntercept
+
+    volume = read_volume(write_ct(straight(4), edit=edit))
+    assert (volume.voxels[1].ravel() == np.arange(72) * 3).all()
+
+
+def test_mixed_sizes_name_the_odd_slice(write_ct):
+    def edit(index: int, data: Dataset) -> None:
+        if index == 3:
+            data.Rows, data.PixelData = 4, bytes(4 * 9 * 2)
+
+    with pytest.raises(InconsistentSeries, match="pixels, other slices") as caught:
+        read_volume(write_ct(straight(6), edit=edit))
+    assert caught.value.where and caught.value.where.endswith(".dcm")
