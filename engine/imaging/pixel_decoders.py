@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engine.errors import UnreadableImage, UnsupportedTransferSyntax
 from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.dicom_header import EXPLICIT_BIG_ENDIAN, ImageHeader
+from engine.imaging.encapsulation import ends_inside_a_fragment, lacks_its_end
 from engine.imaging.jpeg_stream import contradiction
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def decode_with_pydicom(header: ImageHeader, encoded: bytes | memoryview) -> npt
             where=header.source,
             cure="Export it uncompressed, or as JPEG-LS or JPEG 2000 lossless",
         )
-    if header.transfer_syntax in _JPEG or header.transfer_syntax == _JPEG_EXTENDED:
-        _refuse_contradiction(header, encoded)
+    if header.is_encapsulated and (wrong := _unfit(header, bytes(encoded))):
+        raise UnreadableImage(
+            f"the pixel data is truncated or corrupt ({wrong})", where=header.source, cure="Copy or export it again"
+        )
     try:
         pixels, _ = decoder.as_array(
             encoded, index=header.frame, decoding_plugin=_plugin(header), **_options(header, encoded)
@@ -64,24 +67,30 @@ def decode_with_pydicom(header: ImageHeader, encoded: bytes | memoryview) -> npt
     return pixels
 
 
-def _refuse_contradiction(header: ImageHeader, encoded: bytes | memoryview) -> None:
+def _unfit(header: ImageHeader, encoded: bytes) -> str:
+    """Why the stream must not reach a decoder, which would hang, show half a picture or end the process; "" when it may."""
+    if ends_inside_a_fragment(encoded):
+        return "the file was cut"
+    is_jpeg = header.transfer_syntax in _JPEG or header.transfer_syntax == _JPEG_EXTENDED
+    if not is_jpeg and header.transfer_syntax not in _JPEG_LS:
+        return ""
     from pydicom.encaps import get_frame
 
     try:
-        stream = get_frame(bytes(encoded), header.frame, number_of_frames=header.frames)
-        wrong = contradiction(
-            stream,
-            rows=header.rows,
-            columns=header.columns,
-            samples=header.samples_per_pixel,
-            bits_allocated=header.bits_allocated,
-        )
+        stream = get_frame(encoded, header.frame, number_of_frames=header.frames)
     except Exception as problem:  # a corrupt encapsulation: pydicom raises whatever its parsing meets
-        wrong = _first_line(problem)
-    if wrong:
-        raise UnreadableImage(
-            f"the pixel data is truncated or corrupt ({wrong})", where=header.source, cure="Copy or export it again"
-        )
+        return _first_line(problem)
+    if lacks_its_end(stream):
+        return "the compressed picture has no end"
+    if not is_jpeg:
+        return ""
+    return contradiction(
+        stream,
+        rows=header.rows,
+        columns=header.columns,
+        samples=header.samples_per_pixel,
+        bits_allocated=header.bits_allocated,
+    )
 
 
 def _options(header: ImageHeader, encoded: bytes | memoryview) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_twelve_bit_jpeg_is_decoded(pydicom_files: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(NEVER_DECODES))
 def test_truncated_and_corrupt_pixel_data_is_refused(pydicom_files: Path, name: str) -> None:
-    with pytest.raises(UnreadableImage, match="truncated or corrupt|truncated"):
+    with pytest.raises(UnreadableImage, match="truncated"):
         decode_stored(read_header(str(pydicom_files / name)))
 
 
@@ -295,4 +295,28 @@ def test_an_rle_stream_that_runs_over_its_end_is_an_error(pydicom_files: Path, t
     path = tmp_path / "rle.dcm"
     path.write_bytes(content)
     with pytest.raises(UnreadableImage):
+        decode_stored(read_header(str(path)))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MR_small_jpeg_ls_lossless.dcm",
+        "MR_small_jp2klossless.dcm",
+        "MR_small_RLE.dcm",
+        "SC_rgb_jpeg_gdcm.dcm",
+        "JPGExtended.dcm",
+    ],
+)
+@pytest.mark.parametrize("share", [0.6, 0.95])
+def test_compressed_pixels_cut_short_are_refused_at_once_rather_than_half_shown(
+    pydicom_files: Path, tmp_path: Path, name: str, share: float
+) -> None:
+    """CharLS searches for the rest of a cut stream for twenty seconds; libjpeg paints it grey."""
+    content = (pydicom_files / name).read_bytes()
+    start = read_header(str(pydicom_files / name)).pixel_offset
+    path = tmp_path / "cut.dcm"
+    path.write_bytes(content[: start + int(share * (len(content) - start))])
+    with pytest.raises(UnreadableImage, match="cut|no end"):
         decode_stored(read_header(str(path)))
