@@ -53,7 +53,7 @@ def write(painter: QPainter, x: float, baseline: float, words: str, ink: Ink = P
     """One outlined line from `x` on."""
     if not words:
         return
-    image = _stamp(words, ink, painter.device().devicePixelRatio())
+    image = _stamp(words, ink, painter.device().devicePixelRatioF())
     painter.drawImage(QPointF(round(x) - EDGE, round(baseline - ink.measure.ascent()) - EDGE), image)
 
 
