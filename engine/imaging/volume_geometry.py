@@ -102,7 +102,7 @@ class Straight:
             raise ValueError(f"the map has shape {array.shape}, the grid {self.volume.voxels.shape}")
         weights = _linear(self.volume.geometry.slice_positions, self.acquired.slice_positions)
         result = np.empty((len(weights), *self.acquired_size), np.float32)
-        planes = _Planes(array, self.volume.geometry, outside=0.0)
+        planes = _Planes(array, self.volume.geometry, outside=0.0, target_moves=not _on_one_grid(self.acquired))
         for index, row in enumerate(weights):
             result[index] = planes.blended(row, _plane_of(self.acquired, index, self.acquired_size))
         return result
@@ -221,7 +221,7 @@ def _on_grid(volume: Volume, grid: _Plane, depths: npt.NDArray[np.float64], betw
     weights = np.zeros((len(depths), len(volume.voxels)))
     weights[:, usable] = _averaging(volume.geometry.slice_positions[usable], depths, between)
     result = np.empty((len(depths), *grid.size), np.int16)
-    slices = _Planes(volume.voxels, volume.geometry, outside=float(AIR))
+    slices = _Planes(volume.voxels, volume.geometry, outside=float(AIR), target_moves=False)
     for plane, row in enumerate(weights):
         result[plane] = np.rint(slices.blended(row, grid)).astype(np.int16)
     return result
@@ -230,10 +230,11 @@ def _on_grid(volume: Volume, grid: _Plane, depths: npt.NDArray[np.float64], betw
 class _Planes:
     """A stack of planes, of which weighted means are asked for on other grids, in ascending order."""
 
-    def __init__(self, array: npt.NDArray[np.generic], geometry: VolumeGeometry, *, outside: float) -> None:
-        self.array, self.geometry, self.outside = array, geometry, outside
-        offsets = geometry.positions @ np.stack([geometry.row_direction, geometry.column_direction], axis=1)
-        self.one_grid = float(np.ptp(offsets, axis=0).max()) < _SAME_MM
+    def __init__(
+        self, array: npt.NDArray[np.generic], geometry: VolumeGeometry, *, outside: float, target_moves: bool
+    ) -> None:
+        self.array, self.geometry, self.outside, self.target_moves = array, geometry, outside, target_moves
+        self.one_grid = _on_one_grid(geometry)
         self.ready: dict[int, npt.NDArray[np.float32]] = {}
         self.ready_on: _Plane | None = None
 
@@ -241,11 +242,11 @@ class _Planes:
         """[rows', columns'] float32: the mean of the planes by `weights` [planes], on the target's grid.
 
         Resampling costs more than averaging, so it is done once a result or once a plane, whichever is less often: planes that are all on
-        one grid, and fewer results than planes, are averaged first.
+        one grid are averaged first where results are fewer than planes, or each on a grid of its own.
         """
         used = [int(index) for index in np.flatnonzero(weights)]
         shares = [np.float32(weights[index]) for index in used]
-        if self.one_grid and len(used) > 2:
+        if self.one_grid and (self.target_moves or len(used) > 2):
             own = _plane_of(self.geometry, 0, self.array.shape[1:])
             mean = _mean([self.array[index].astype(np.float32) for index in used], shares)
             return _resampled(mean, own, target, outside=self.outside)
@@ -260,6 +261,12 @@ class _Planes:
             own = _plane_of(self.geometry, index, self.array.shape[1:])
             self.ready[index] = _resampled(self.array[index].astype(np.float32), own, target, outside=self.outside)
         return self.ready[index]
+
+
+def _on_one_grid(geometry: VolumeGeometry) -> bool:
+    """True when the slices lie straight behind one another."""
+    offsets = geometry.positions @ np.stack([geometry.row_direction, geometry.column_direction], axis=1)
+    return float(np.ptp(offsets, axis=0).max()) < _SAME_MM
 
 
 def _mean(planes: list[npt.NDArray[np.float32]], shares: list[np.float32]) -> npt.NDArray[np.float32]:
@@ -286,6 +293,7 @@ def _resampled(
     resampler.SetOutputSpacing((target.spacing[1], target.spacing[0]))
     resampler.SetInterpolator(sitk.sitkLinear)
     resampler.SetDefaultPixelValue(outside)
+    resampler.SetNumberOfThreads(1)  # a slice takes milliseconds: waking threads takes longer
     return np.asarray(sitk.GetArrayFromImage(resampler.Execute(image)), np.float32)
 
 
