@@ -73,6 +73,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore()
         self.worklist.show_first_page()
+        self.worklist.table.setFocus()
 
     def open_paths(self, paths: list[str]) -> None:
         """Open files and folders, as if they had been dropped."""

@@ -65,23 +65,23 @@ class ScoreBlock(QWidget):
         self._add_histogram(column, name, score, OTHER_HEIGHT)
 
     def _caption(self, name: str, score: ScoreRow, *, primary: bool) -> QHBoxLayout:
-        """The score's name and percentile on the left, raw numbers on the right."""
-        line = QHBoxLayout()
-        left = score_title(name)
-        if not primary and score.percentile is not None:
-            left += f" · {ordinal(shown_percentile(score.percentile))} percentile"
-        colour = appearance.FLAGGED if score.flagged and not primary else appearance.TEXT_QUIET
-        title = text(left, colour, appearance.SMALL_PIXELS)
-        title.setToolTip("This score ranks the worklist" if primary else "This score does not rank the worklist")
-        line.addWidget(title, 1)
-        numbers = raw_number(score.score)
+        """The score's name on the left; on the right its percentile, or for the primary one, whose percentile stands above, the raw numbers."""
+        raw = raw_number(score.score)
         if (cut_off := self._cut_off(name)) is not None:
-            numbers += f",  cut-off {raw_number(cut_off)}"
-        label = text(numbers, appearance.TEXT_FAINT, appearance.SMALL_PIXELS)
-        label.setWordWrap(False)
-        label.setSizePolicy(label.sizePolicy().Policy.Minimum, label.sizePolicy().Policy.Minimum)
-        label.setToolTip("This study's raw score, and the raw score above which the model flags")
-        line.addWidget(label)
+            raw += f",  cut-off {raw_number(cut_off)}"
+        right = raw
+        if not primary and score.percentile is not None:
+            right = f"{ordinal(shown_percentile(score.percentile))} percentile"
+        colour = appearance.FLAGGED if score.flagged and not primary else appearance.TEXT_QUIET
+        title = text(score_title(name), appearance.TEXT_QUIET, appearance.SMALL_PIXELS)
+        title.setToolTip("This score ranks the worklist" if primary else "This score does not rank the worklist")
+        figure = text(right, colour, appearance.SMALL_PIXELS)
+        figure.setWordWrap(False)
+        figure.setSizePolicy(figure.sizePolicy().Policy.Minimum, figure.sizePolicy().Policy.Minimum)
+        figure.setToolTip(f"Raw score {raw}")
+        line = QHBoxLayout()
+        line.addWidget(title, 1)
+        line.addWidget(figure)
         return line
 
     def _add_histogram(self, column: QVBoxLayout, name: str, score: ScoreRow, height: int) -> None:
@@ -109,8 +109,8 @@ class ScoreBlock(QWidget):
     def _verdict(self, score: ScoreRow) -> str:
         if self._card is None:
             return "Over the cut-off" if score.flagged else "Below the cut-off"
-        at = f"cut-off: {ordinal(round(self._card.calibration.flag_percentile))} percentile"
-        return f"Flagged as abnormal ({at})" if score.flagged else f"Not flagged ({at})"
+        at = ordinal(round(self._card.calibration.flag_percentile))
+        return f"Flagged: over the {at} percentile" if score.flagged else f"Not flagged: below the {at} percentile"
 
     def _posterior(self, posterior: float) -> str:
         calibration = self._card.calibration.scores.get("posterior") if self._card else None
