@@ -103,7 +103,7 @@ def _extra_axial(
     profile = np.maximum(1 - reach**2, 0) if epidural else np.sqrt(np.maximum(1 - reach**2, 0))
     ragged = 1 + 0.1 * noise(rng, 6.0)(own)
     inside = thickest * profile * ragged - parts.below_table
-    inside = np.where(own.x > 2.5, inside, -9.0)
+    inside = np.where((own.x > 2.5) & (parts.below_tentorium < 0), inside, -9.0)
     amount = share(np.asarray(inside, np.float32), 2.0) * (reach < 1) * np.float32(min(request.strength, 1.0))
     target = BLOOD + 2.5 * noise(rng, 3.0)(own)
     return HeadLesion(

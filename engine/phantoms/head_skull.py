@@ -24,7 +24,7 @@ from engine.phantoms.head_shapes import (
     union,
 )
 
-AIR, FAT, SKIN, MUSCLE, COMPACT, DIPLOE = -1000.0, -95.0, 25.0, 55.0, 1250.0, 560.0
+AIR, FAT, SKIN, MUSCLE, COMPACT, DIPLOE = -1000.0, -95.0, 45.0, 55.0, 1250.0, 560.0
 
 # height -> front and back of the inner table in the midline, and its greatest half width
 VAULT_Z = (-30.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 77.0, 82.0)
@@ -100,12 +100,13 @@ def _skin(p: Points, cavity: Floats, cover: float) -> Floats:
 def outside_brain(p: Points, head: Head, voxel_mm: float) -> Floats:
     """HU at points, the cranial cavity left as whatever surrounds it: scalp, muscles, face, skull, air spaces."""
     depth, cavity = head.skin(p), head.cavity(p)
-    uneven = head.texture(p)
+    # muscles lie in long layers with fat between, much alike on both sides
+    uneven = head.texture(Points(np.abs(p.x) + 0.06 * p.x, p.y, 0.35 * p.z))
     hu = np.full(p.x.shape, AIR, np.float32)
     paint(hu, share(depth, voxel_mm), SKIN)
-    paint(hu, share(depth - 1.8, voxel_mm), FAT)
+    paint(hu, share(depth - 2.3, voxel_mm), FAT)
     low = np.clip((-8 - p.z) / 12, 0, 1) * share(depth - 4.5 - 2 * uneven, voxel_mm)
-    paint(hu, low * (0.97 - 0.8 * np.exp(-((uneven / 0.28) ** 2))), MUSCLE + 4 * np.abs(uneven))
+    paint(hu, low * (0.97 - 0.8 * np.exp(-((uneven / 0.2) ** 2))), MUSCLE + 4 * np.abs(uneven))
     both = p.folded()
     temporalis = np.minimum(ellipsoid(both, (70, 8, 2), (13, 42, 38)), depth - 3)
     paint(hu, share(temporalis, voxel_mm), MUSCLE)
