@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.tasks import TaskControl
+from app.viewer.map_field import covers
 from app.viewer.picture import Picture, picture_of_radiograph, picture_of_volume
 from app.viewer.result_layers import ResultLayers, empty_layer, fill_heatmap, fill_reconstruction
 from engine.errors import InconsistentSeries, NormascopeError, UnreadableImage
@@ -93,7 +94,7 @@ class PrepareResult:
     def _checked(self, what: str, given: npt.NDArray[Any] | None) -> Any:
         if given is None:
             return None
-        if given.shape != self.shape:
+        if not covers(given.shape, self.shape):
             made, wanted = (" x ".join(map(str, shape)) for shape in (given.shape, self.shape))
             raise InconsistentSeries(
                 f"the {what} is {made}, the image {wanted}, so it is not drawn", cure="Score the study again."

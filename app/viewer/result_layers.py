@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.viewer.colour_maps import LEVELS, SCALE_TOP
 from app.viewer.composition import Bytes
+from app.viewer.map_field import at_pixels
 from app.viewer.picture import SMALLEST_SIDE, halved
 
 
@@ -66,7 +67,7 @@ def fill_heatmap(layer: Layer, heatmap: npt.NDArray[Any], first: int, cancelled:
         if cancelled():
             return
         units = heatmap[index] if heatmap.ndim == 3 else heatmap
-        half = np.ascontiguousarray(units, np.float16)
+        half = np.ascontiguousarray(_at_picture(layer, units), np.float16)
         _store(layer, index, table[half.view(np.uint16)], _strongest)
         yield index
 
@@ -78,9 +79,15 @@ def fill_reconstruction(
     for index in outward(first, len(layer.ready)):
         if cancelled():
             return
-        grey = np.asarray(made[index] if made.ndim == 3 else made, np.float32)
+        grey = np.asarray(_at_picture(layer, made[index] if made.ndim == 3 else made), np.float32)
         _store(layer, index, np.rint(np.clip(np.nan_to_num(grey), 0, 1) * 255).astype(np.uint8), halved)
         yield index
+
+
+def _at_picture(layer: Layer, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One slice of a map at the picture's pixels."""
+    rows, columns = layer.scales[0].shape[1:]
+    return values if values.shape == (rows, columns) else at_pixels(values, rows, columns)
 
 
 def _store(layer: Layer, index: int, levels: Bytes, reduced: Callable[[Bytes], Bytes]) -> None:
