@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
+WRITERS = 3
 PAUSES = (1.0, 5.0, 15.0, 30.0)
 INCURABLE = {
     "UnreadableImage",
@@ -112,8 +113,8 @@ class Work:
 
     def _stream(self, model: WarmModel, first: Job, *, alone: bool) -> None:
         writes: deque[Future[None]] = deque()
-        # one thread: flushing a result to the disk overlaps with scoring the next, and results keep their order
-        with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:
+        # flushing arrays to the disk is waiting, not work: it overlaps with scoring, and with other flushes
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="writer") as writer:
             for result in model.score(self._feed(model, first, alone=alone), cancelled=self._is_cancelled):
                 self.last_activity = time.monotonic()
                 job = self.in_hand[result.series.key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from engine.errors import StorageUnavailable
 from engine.store.migrations import CURRENT_VERSION, migrate, refuse_newer, version
 from engine.store.tables import changes
 
-BUSY_MILLISECONDS = 15_000
+BUSY_MILLISECONDS = 60_000  # the longest write, ranking 100,000 studies anew, takes some seconds
 _WRITER = 0x6E6F726D
 """One number for all Normascope processes: PostgreSQL's advisory lock of writers."""
 
@@ -46,6 +47,7 @@ class Database:
         self.where = str(address.database) if address.get_backend_name() == "sqlite" else address.render_as_string()
         self.engine = _engine(address)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
         with self.reading() as connection:
             found = version(connection)
         refuse_newer(found, self.where)
@@ -62,7 +64,8 @@ class Database:
     @contextmanager
     def writing(self, *, announce: bool = True) -> Iterator[Connection]:
         """A transaction that is committed to the disk whole, or not at all. `announce` raises the change token."""
-        with self._transaction(write=True) as connection:
+        # threads of one process queue here, in turn; other processes wait for the database's own lock, which SQLite polls
+        with self._writer, self._transaction(write=True) as connection:
             yield connection
             if announce:
                 self.announce(connection)

@@ -115,7 +115,7 @@ class ResultRow:
 
     Attributes:
         state: of the job; `scores` is empty unless "done".
-        current: False for a bundle that a later one of the same id has replaced; its results do not rank the study.
+        current: False for a bundle that another one of the same id has replaced; it ranks the series only until that one has scored it.
         heatmap, reconstruction: paths below the store's array folder ("" when there is none), for `Store.arrays.open`. Shapes and
             units: `engine.scoring.result.SeriesResult`.
         error: why the job failed or the model does not apply, in words; "" otherwise.

@@ -111,9 +111,9 @@ class Store:
     # models and jobs
 
     def register_bundle(self, bundle: results.Registrable) -> None:
-        """Make a bundle known, as the current one of its id: results of earlier bundles with that id no longer rank studies.
+        """Make a bundle known, as the one in use of its id: where it has a result, those of earlier bundles of that id no longer rank.
 
-        Registering an earlier one again makes it current again (a roll-back). Costs nothing when nothing changes.
+        Registering an earlier one again takes it back into use (a roll-back). Costs nothing when nothing changes.
         """
         with self._database.reading() as connection:
             if results.is_registered(connection, bundle):

@@ -14,13 +14,23 @@ from engine.store.studies import in_parts
 from engine.store.tables import bundles, jobs, results, studies
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """The result that ranks a series for one model."""
+
+    series_key: str
+    percentile: float
+    flagged: bool
+    score_name: str
+    bundle_id: str
+
+
 @dataclass
 class _Found:
-    """What was found of one study; only of bundles that no later one of the same id has replaced."""
+    """What was found of one study, by (series key, bundle id): a bundle that replaces another one counts where it has been asked."""
 
-    states: list[tuple[str, str]] = field(default_factory=list)  # (job state, reason)
-    scored: list[tuple[str, float, bool, str, str]] = field(default_factory=list)
-    """(series key, percentile, flagged, score name, bundle id)"""
+    states: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # (job state, reason)
+    scored: dict[tuple[str, str], _Scored] = field(default_factory=dict)
 
 
 def refresh(connection: Connection, study_uids: Iterable[str]) -> None:
@@ -38,31 +48,35 @@ def refresh(connection: Connection, study_uids: Iterable[str]) -> None:
 
 
 def _collect(connection: Connection, uids: Sequence[str], found: dict[str, _Found]) -> None:
-    is_current = bundles.c.current
-    query = select(jobs.c.study_uid, jobs.c.state, jobs.c.reason).join(bundles, bundles.c.hash == jobs.c.bundle_hash)
-    for uid, state, reason in connection.execute(query.where(jobs.c.study_uid.in_(uids), is_current)):
-        found[uid].states.append((state, reason))
-    r = results.c
+    # the last row of each series and bundle id wins: that of the bundle in use, else that of its latest predecessor
+    j, r = jobs.c, results.c
+    query = select(j.study_uid, j.series_key, bundles.c.id, j.state, j.reason).join(
+        bundles, bundles.c.hash == j.bundle_hash
+    )
+    query = query.where(j.study_uid.in_(uids)).order_by(bundles.c.current, j.id)
+    for uid, key, bundle_id, state, reason in connection.execute(query):
+        found[uid].states[key, bundle_id] = (state, reason)
     columns = (r.study_uid, r.series_key, r.percentile, r.flagged, r.primary_score, bundles.c.id)
     scored = select(*columns).join(bundles, bundles.c.hash == r.bundle_hash)
-    scored = scored.where(r.study_uid.in_(uids), is_current, r.percentile.is_not(None))
-    for uid, *values in connection.execute(scored.order_by(r.id)):
-        found[uid].scored.append(tuple(values))
+    scored = scored.where(r.study_uid.in_(uids), r.percentile.is_not(None)).order_by(bundles.c.current, r.id)
+    for uid, *values in connection.execute(scored):
+        result = _Scored(*values)
+        found[uid].scored[result.series_key, result.bundle_id] = result
 
 
 def _summary(found: _Found) -> dict[str, object]:
-    reasons = {state: reason for state, reason in reversed(found.states) if reason}
+    reasons = {state: reason for state, reason in reversed(found.states.values()) if reason}
     of_series: dict[str, float] = {}
-    for key, percentile, *_ in found.scored:
-        of_series[key] = max(percentile, of_series.get(key, 0.0))
-    most = max(found.scored, key=lambda scored: scored[1], default=None)
+    for scored in found.scored.values():
+        of_series[scored.series_key] = max(scored.percentile, of_series.get(scored.series_key, 0.0))
+    most = max(found.scored.values(), key=lambda scored: scored.percentile, default=None)
     return {
-        "status": _status({state for state, _ in found.states}),
-        "percentile": None if most is None else most[1],
+        "status": _status({state for state, _ in found.states.values()}),
+        "percentile": None if most is None else most.percentile,
         "percentile_mean": fmean(of_series.values()) if of_series else None,
-        "score_name": "" if most is None else most[3],
-        "bundle_id": "" if most is None else most[4],
-        "flagged": any(scored[2] for scored in found.scored),
+        "score_name": "" if most is None else most.score_name,
+        "bundle_id": "" if most is None else most.bundle_id,
+        "flagged": any(scored.flagged for scored in found.scored.values()),
         "error": reasons.get("failed") or reasons.get("not scored", ""),
     }
 

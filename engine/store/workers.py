@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,11 +18,11 @@ def this_worker() -> str:
 
 def is_dead(worker: str) -> bool | None:
     """True or False for a process of this machine; None when it is another machine's, where only its heartbeat tells."""
-    node, _, rest = worker.rpartition("/")[0].rpartition("/")[0], "", worker
-    pid_text, started = rest.rsplit("/", 2)[1:] if rest.count("/") >= 2 else ("", "")
-    if node != platform.node() or not pid_text.isdigit():
+    node, _, rest = worker.partition("/")
+    pid, _, started = rest.partition("/")
+    if node != platform.node() or not pid.isdigit():
         return None
-    return _start_time(int(pid_text)) != started
+    return _start_time(int(pid)) != started
 
 
 def _start_time(pid: int) -> str:
@@ -32,6 +31,8 @@ def _start_time(pid: int) -> str:
         return _linux_start(pid)
     if sys.platform == "win32":
         return _windows_start(pid)
+    import subprocess
+
     listed = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     stat, _, started = listed.stdout.strip().partition(" ")
     return "" if stat.startswith("Z") else "".join(started.split())

@@ -42,16 +42,16 @@ def everything_is_done_once(store: Store, uids: list[str], tmp_path: Path) -> No
 def test_killed_at_random_moments_every_job_ends_done_exactly_once(
     store: Store, add_studies: AddStudies, start_host: Any, tmp_path: Path
 ) -> None:
-    uids = add_studies(*[""] * 100)
+    uids = add_studies(*[""] * 60)
     moments = random.Random(20260101)
     killed_at_work = 0
-    for _ in range(8):
-        host = start_host(DOUBLE_SECONDS="0.004")
+    for _ in range(5):
+        host = start_host(DOUBLE_SECONDS="0.01")
         host.wait_for("started")
         time.sleep(moments.uniform(0.0, 0.25))
         host.kill()
         killed_at_work += store.counts().running > 0
-    assert killed_at_work >= 3, "the kills must hit the host while it has jobs in hand"
+    assert killed_at_work >= 2, "the kills must hit the host while it has jobs in hand"
     host = start_host(DOUBLE_SECONDS="0.001")
     host.wait_for("idle")
     everything_is_done_once(store, uids, tmp_path)

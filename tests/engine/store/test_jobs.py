@@ -178,13 +178,19 @@ def test_a_process_number_that_was_given_to_another_process_is_not_taken_for_ali
 def test_a_new_bundle_of_the_same_id_takes_over_the_ranking_and_gives_it_back(
     store: Store, make_series: Any, make_bundle: Any, score_all: Any
 ) -> None:
-    store.add_series([make_series(1)])
-    score_all({"1.2.1": 99.0}, hash="1" * 16)
+    store.add_series([make_series(1), make_series(2)])
+    score_all({"1.2.1": 99.0, "1.2.2": 40.0}, hash="1" * 16)
+
+    def percentiles() -> dict[str, float | None]:
+        return {row.study_uid: row.percentile for row in store.worklist()}
+
+    store.register_bundle(make_bundle("2" * 16))
+    assert percentiles() == {"1.1.1": 99.0, "1.1.2": 40.0}, "a new bundle does not empty the worklist"
     score_all({"1.2.1": 30.0}, hash="2" * 16)
-    assert store.worklist()[0].percentile == 30.0
+    assert percentiles() == {"1.1.1": 30.0, "1.1.2": 40.0}
     assert [row.current for row in store.results_of("1.1.1")] == [True, False]
     store.register_bundle(make_bundle("1" * 16))
-    assert store.worklist()[0].percentile == 99.0
+    assert percentiles() == {"1.1.1": 99.0, "1.1.2": 40.0}
     before = store.change_token()
     store.register_bundle(make_bundle("1" * 16))
     assert store.change_token() == before
