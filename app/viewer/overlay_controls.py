@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QImage, QPixmap, QResizeEvent
+from PySide6.QtGui import QAction, QColor, QIcon, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from app import appearance
@@ -38,9 +38,12 @@ class OverlayControls(QWidget):
         button = QToolButton()
         button.setDefaultAction(toggle)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._opacity, self._opacity_value = _slider("Opacity of the heatmap  ([ and ])", 100), _value("100 %")
+        self._opacity, self._opacity_value = (
+            _slider("Opacity", "Opacity of the heatmap  ([ and ])", 100),
+            _value("100 %"),
+        )
         self._threshold, self._threshold_value = (
-            _slider("", int(colour_maps.SCALE_TOP * THRESHOLD_STEPS)),
+            _slider("Threshold", "", int(colour_maps.SCALE_TOP * THRESHOLD_STEPS)),
             _value("0.00"),
         )
         self._threshold.setToolTip(
@@ -53,9 +56,7 @@ class OverlayControls(QWidget):
         self._colours.setMinimumContentsLength(6)
         for name, colour_map in colour_maps.COLOUR_MAPS.items():
             self._colours.addItem(_swatch(name), colour_map.title, name)
-        self._state = QLabel()
-        self._state.setStyleSheet(f"color: {appearance.TEXT_FAINT}")
-        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._state = _ElidedLabel()
         self._adjusters = self._lay_out(button)
         self._opacity.valueChanged.connect(lambda value: self._ask(opacity=value / 100))
         self._threshold.valueChanged.connect(lambda value: self._ask(threshold=value / THRESHOLD_STEPS))
@@ -116,8 +117,24 @@ class OverlayControls(QWidget):
         self.changed.emit(Overlay(**{**values, **changes}))
 
 
-def _slider(tip: str, steps: int) -> QSlider:
+class _ElidedLabel(QLabel):
+    """One line that ends in an ellipsis where the room does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(QColor(appearance.TEXT_FAINT))
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.end()
+
+
+def _slider(name: str, tip: str, steps: int) -> QSlider:
     slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setAccessibleName(name)
     slider.setRange(0, steps)
     slider.setMinimumWidth(40)
     slider.setMaximumWidth(110)

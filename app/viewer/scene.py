@@ -25,6 +25,7 @@ from app.viewer.composition import (
 from app.viewer.picture import Picture
 from app.viewer.placement import Box, Placement
 from app.viewer.result_layers import Layer, ResultLayers
+from engine.errors import NormascopeError
 from engine.imaging.windowing import Window
 
 
@@ -50,6 +51,13 @@ class Notice:
     cure: str = ""
     is_error: bool = False
     fraction: float | None = None
+
+    @classmethod
+    def of(cls, error: NormascopeError) -> Notice:
+        """What went wrong, with where on a line of its own, and the cure."""
+        what = error.what[:1].upper() + error.what[1:].rstrip(".") + "."
+        detail = f"{what}\n{error.where}" if error.where else what
+        return cls("This image cannot be shown", detail, error.cure, is_error=True)
 
 
 @dataclass(frozen=True, eq=False)

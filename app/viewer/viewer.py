@@ -7,7 +7,6 @@ that answer for one series key; an answer for any other series than the one on s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,25 +14,27 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.state.viewing import Layout, Overlay, Tool, Turn, View
+from app.state.viewing import Layout, Overlay, Tool, View
 from app.tasks import Task, run_task
-from app.viewer import colour_maps
 from app.viewer.commands import PRESET, make_actions
 from app.viewer.layouts import Canvas
 from app.viewer.loading import OpenSeries, PictureResponse, PrepareResult, as_normascope_error
 from app.viewer.overlay_controls import OverlayControls
 from app.viewer.picture import Picture
-from app.viewer.placement import panned, place, zoomed_about
+from app.viewer.placement import panned, zoomed_about
 from app.viewer.result_layers import ResultLayers
 from app.viewer.scene import Notice, Role, Scene
 from app.viewer.slice_bar import SliceBar
-from app.viewer.window_presets import window_presets
-from engine.errors import NormascopeError
+from app.viewer.steps import after
 from engine.imaging.series import Series
 
-PAGE = 10
 ZOOM_PER_PIXEL = 1.01
-BEFORE_PREFETCH = 10
+CURSORS = {
+    Tool.WINDOW: Qt.CursorShape.CrossCursor,
+    Tool.PAN: Qt.CursorShape.OpenHandCursor,
+    Tool.ZOOM: Qt.CursorShape.SizeVerCursor,
+}
+ON_SCREEN_FIRST = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +54,12 @@ class Viewer(QWidget):
         failed(object): the NormascopeError that is also shown in words.
         warningsChanged(list): what a reader must know about the image, list[str].
         shown(): the first pixel of a series is on screen.
-        viewChanged(object): the new `View`.
     """
 
     loading = Signal(float)
     failed = Signal(object)
     warningsChanged = Signal(list)  # noqa: N815  Qt names signals so
     shown = Signal()
-    viewChanged = Signal(object)  # noqa: N815
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -129,7 +128,7 @@ class Viewer(QWidget):
             lambda error: self._open_failed(series, error),
             on_partial=self._slice_arrived,
             owner=self,
-            priority=BEFORE_PREFETCH,
+            priority=ON_SCREEN_FIRST,
         )
 
     def set_result(
@@ -161,17 +160,9 @@ class Viewer(QWidget):
         """Show nothing."""
         self._leave(Scene().notice)
 
-    def show_notice(self, heading: str, detail: str = "", cure: str = "") -> None:
-        """Show words in place of an image, as when a study has no image to show."""
-        self._leave(Notice(heading, detail, cure))
-
     def set_overlay(self, overlay: Overlay) -> None:
         """Change how the heatmap is drawn."""
         self._change(replace(self.view, overlay=overlay))
-
-    def set_layout(self, layout: Layout) -> None:
-        """The original alone, or beside the reconstruction and the error map."""
-        self._change(replace(self.view, layout=layout))
 
     def go_to_slice(self, index: int) -> None:
         """Show another slice of the volume, held within it."""
@@ -241,7 +232,7 @@ class Viewer(QWidget):
         if self._series is None or series.key != self._series.key:
             return
         fault = as_normascope_error(error, series)
-        self._leave(Notice("This image cannot be shown", _sentence(fault), fault.cure, is_error=True))
+        self._leave(Notice.of(fault))
         self.failed.emit(fault)
 
     def _painted(self, series_key: str) -> None:
@@ -313,7 +304,6 @@ class Viewer(QWidget):
         else:
             self._update_panes()
         self._slice_bar.update()
-        self.viewChanged.emit(view)
 
     def _update_panes(self) -> None:
         for pane in self._panes.values():
@@ -342,6 +332,8 @@ class Viewer(QWidget):
             elif group == "overlay":
                 enabled = self._scene.has_heatmap()
             action.setEnabled(enabled)
+        for pane in self._panes.values():
+            pane.setCursor(CURSORS[view.tool])
         self._actions["overlay"].setChecked(view.overlay.on)
         self._actions["compare"].setChecked(view.layout is Layout.COMPARE)
         self._actions["invert"].setChecked(view.inverted)
@@ -389,56 +381,11 @@ class Viewer(QWidget):
         view, picture = self.view, self._scene.picture
         if name.startswith("tool-"):
             self._change(replace(view, tool=Tool(name.removeprefix("tool-"))))
-        elif picture is None:
-            self._enable_actions()
-        elif name.startswith(PRESET):
-            key = name.removeprefix(PRESET)
-            self._change(view.windowed(next(preset.window for preset in window_presets() if preset.key == key)))
-        else:
-            self._change(self._after(name, view, picture))
+        elif picture is not None:
+            self._change(after(name, view, picture, self._image_pane()))
         self._enable_actions()
-
-    def _after(self, name: str, view: View, picture: Picture) -> View:
-        """The view after a command that needs a picture."""
-        overlay, turn = view.overlay, view.turn
-        other = Layout.ORIGINAL if view.layout is Layout.COMPARE else Layout.COMPARE
-        last = picture.slice_count - 1
-        pane = self._image_pane()
-        steps: dict[str, Any] = {
-            "window-reset": lambda: view.windowed(picture.window_after(view.window)),
-            "invert": lambda: replace(view, inverted=not view.inverted),
-            "rotate": lambda: replace(view, turn=turn.rotated()),
-            "flip-horizontally": lambda: replace(view, turn=turn.flipped_horizontally()),
-            "flip-vertically": lambda: replace(view, turn=turn.flipped_vertically()),
-            "fit": lambda: view.zoomed_to(None, None),
-            "one-to-one": lambda: zoomed_about(
-                view, picture.size, pane, (pane[0] / 2, pane[1] / 2), 1 / place(view, picture.size, *pane).zoom
-            ),
-            "reset": lambda: replace(view, window=picture.window, inverted=False, turn=Turn(), zoom=None, centre=None),
-            "overlay": lambda: view.with_overlay(on=not overlay.on),
-            "opacity-down": lambda: view.with_overlay(opacity=max(round(overlay.opacity - 0.1, 2), 0.0)),
-            "opacity-up": lambda: view.with_overlay(opacity=min(round(overlay.opacity + 0.1, 2), 1.0)),
-            "threshold-down": lambda: view.with_overlay(threshold=max(round(overlay.threshold - 0.25, 2), 0.0)),
-            "threshold-up": lambda: view.with_overlay(
-                threshold=min(round(overlay.threshold + 0.25, 2), colour_maps.SCALE_TOP)
-            ),
-            "compare": lambda: replace(view, layout=other),
-            "slice-previous": lambda: view.scrolled(-1),
-            "slice-next": lambda: view.scrolled(1),
-            "slice-back": lambda: view.scrolled(-PAGE),
-            "slice-on": lambda: view.scrolled(PAGE),
-            "slice-first": lambda: view.at_slice(0),
-            "slice-last": lambda: view.at_slice(last),
-        }
-        return steps[name]()  # type: ignore[no-any-return]
 
 
 def _controls_of(view: View) -> tuple[object, ...]:
     """What controls, actions and the arrangement of panes depend on; scrolling, windowing and zooming change none of it."""
     return view.overlay, view.layout, view.tool, view.inverted, view.turn
-
-
-def _sentence(error: NormascopeError) -> str:
-    """What went wrong and where, without the cure, which has its own line."""
-    what = error.what[:1].upper() + error.what[1:].rstrip(".") + "."
-    return f"{what}\n{error.where}" if error.where else what
