@@ -166,7 +166,7 @@ def _effusion(
 ) -> tuple[FloatImage, float]:
     """Fluid between lung and chest wall: fills the costophrenic angle and climbs the lateral wall as a meniscus."""
     patient, grid = scene.patient, scene.grid
-    size = float(request.size_mm or rng.uniform(45, 120))
+    size = float(request.size_mm or rng.uniform(70, 140))
     thorax = Thorax(patient)
     z = grid.z.astype(np.float64)
     top = 0.0 if side < 0 else -patient.left_dome

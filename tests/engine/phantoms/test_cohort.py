@@ -82,10 +82,9 @@ def test_a_half_written_cohort_is_repaired_to_the_same_bytes(made: Path, copy: P
 
 def test_a_damaged_ledger_costs_time_and_nothing_else(made: Path, copy: Path) -> None:
     (copy / "cohort.json").write_text('{"recipe": 1, "stud')
-    make_cohort(copy, seed=7, chest=3, hands=1, heads=0)
-    names = {row["path"] for row in csv.DictReader((copy / "cohort.csv").open())}
-    assert len(names) == 4
-    assert _bytes(copy)[next(iter(sorted(names)))] == _bytes(made.parent)[next(iter(sorted(names)))]
+    make_cohort(copy, seed=7, chest=1, hands=0, heads=0)
+    (row,) = csv.DictReader((copy / "cohort.csv").open())
+    assert (copy / row["path"]).read_bytes() == (made.parent / row["path"]).read_bytes()
 
 
 def test_cancelling_keeps_what_is_finished(tmp_path: Path) -> None:
