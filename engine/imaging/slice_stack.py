@@ -21,6 +21,7 @@ UNEVEN_SHARE = 0.02
 WHOLE_MULTIPLE_SHARE = 0.1
 SPACING_MM = (0.01, 20.0)
 GAP_MM = 200.0
+MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
 
     Raises:
         InconsistentSeries: without position or orientation, or of mixed sizes, orientations or pixel spacings.
-        ImplausibleImage: pixel spacing outside 0.01 to 20 mm, slices more than 200 mm apart, or directions that are no right angle.
+        ImplausibleImage: pixel spacing outside 0.01 to 20 mm, slices more than 200 mm apart or of one pixel, or directions that are no right angle.
     """
     if not planes:
         raise InconsistentSeries("no readable slice", where=where, cure="Send or copy the series again")
@@ -88,13 +89,8 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
 def _check_complete(planes: Sequence[Plane]) -> None:
     for plane in planes:
         if plane.position is None or plane.orientation is None or plane.spacing is None:
-            lacking = (
-                "position"
-                if plane.position is None
-                else "orientation"
-                if plane.orientation is None
-                else "pixel spacing"
-            )
+            said = {"position": plane.position, "orientation": plane.orientation, "pixel spacing": plane.spacing}
+            lacking = next(name for name, value in said.items() if value is None)
             raise InconsistentSeries(
                 f"the header has no {lacking}, so the slice cannot be placed in the patient",
                 where=plane.name,
@@ -103,6 +99,10 @@ def _check_complete(planes: Sequence[Plane]) -> None:
     numbers = np.array([(*plane.position, *plane.orientation, *plane.spacing) for plane in planes], np.float64)  # type: ignore[misc]
     unknown = np.isnan(numbers.sum(axis=1)) | np.isinf(numbers.sum(axis=1))
     _refuse(planes, unknown, "the header's position, orientation or spacing is not a number")
+    sizes = np.array([plane.size for plane in planes], np.int64)
+    impossible = (sizes.min(axis=1) < 2) | (sizes.prod(axis=1) > MOST_PIXELS)
+    rows, columns = planes[int(np.argmax(impossible))].size
+    _refuse(planes, impossible, f"{rows} x {columns} pixels are no slice of a patient")
     spacings = numbers[:, 9:]
     absurd = (spacings.min(axis=1) < SPACING_MM[0]) | (spacings.max(axis=1) > SPACING_MM[1])
     _refuse(planes, absurd, "a pixel spacing outside {} to {} mm is no patient's".format(*SPACING_MM))

@@ -85,7 +85,10 @@ def _headers(series: Series) -> tuple[list[ImageHeader], tuple[str, ...]]:
             many = (
                 header.frames > 1 or header.position is None
             )  # an enhanced instance keeps positions in functional groups
-            headers.extend(dicom_header.frame_headers(source) if many else [header])
+            found = dicom_header.frame_headers(source) if many else [header]
+            if not (found and found[0].rows and found[0].columns):
+                raise UnreadableImage("the header ends too early", where=source, cure="Copy or export it again")
+            headers.extend(found)
         except NormascopeError as problem:
             problems.append(problem)
     if not headers:
@@ -116,7 +119,11 @@ def _plane(header: ImageHeader) -> Plane:
 
 def _check_hounsfield(headers: Sequence[ImageHeader]) -> None:
     """Refuse what whole int16 numbers cannot hold; raises ImplausibleImage."""
-    for header in headers:
+    kinds = {
+        (header.samples_per_pixel, header.modality, header.pixel_tag, header.slope, header.bits_stored): header
+        for header in headers
+    }
+    for header in kinds.values():  # one of each kind: the first slice is waited for
         if header.samples_per_pixel != 1:
             what, cure = (
                 "a colour image has no Hounsfield units",
@@ -151,10 +158,10 @@ def _units(headers: Sequence[ImageHeader]) -> tuple[str, ...]:
     warnings = []
     if headers[0].modality not in ("CT", ""):
         warnings.append(f"Modality {headers[0].modality}: the values are not Hounsfield units.")
-    broken = next((header for header in headers if not Rescale(header.slope, header.intercept).whole), None)
-    if broken is not None:
+    rescales = {(header.slope, header.intercept) for header in headers}
+    for slope, intercept in sorted(pair for pair in rescales if not Rescale(*pair).whole)[:1]:
         warnings.append(
-            f"Rescale slope {broken.slope:g} and intercept {broken.intercept:g} are not whole: values are rounded to whole HU."
+            f"Rescale slope {slope:g} and intercept {intercept:g} are not whole: values are rounded to whole HU."
         )
     return tuple(warnings)
 

@@ -212,6 +212,15 @@ def test_a_file_without_a_readable_header_is_left_out_and_its_gap_is_seen(write_
     assert any("1 slice is missing" in warning and "after slice 4" in warning for warning in volume.warnings)
 
 
+@pytest.mark.parametrize("kept", [0, 200, 700, 900])
+def test_wherever_a_file_is_cut_the_rest_is_shown_and_the_file_is_named(write_ct, kept):
+    series = write_ct(straight(9))
+    broken = next(source for source in series.sources if pydicom.dcmread(source).InstanceNumber == 9 - 4)
+    Path(broken).write_bytes(Path(broken).read_bytes()[:kept])
+    volume = read_volume(series)
+    assert volume.loaded.sum() == 8 and any(Path(broken).name in warning for warning in volume.warnings)
+
+
 def test_a_series_of_which_nothing_can_be_read_is_an_error(write_ct):
     series = write_ct(straight(4))
     for source in series.sources:

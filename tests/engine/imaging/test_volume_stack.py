@@ -49,6 +49,21 @@ def test_slices_that_run_downward_are_sorted_along_the_normal_of_their_orientati
     assert (np.diff(stack.geometry.slice_positions) > 0).all()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_any_orientation_stacks_in_order_along_its_normal(seed):
+    rng = np.random.default_rng(seed)
+    axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    across, down = axes[:, 0], axes[:, 1]
+    normal = np.cross(across, down)
+    corner, drift = rng.normal(size=3) * 100, down * rng.uniform(-0.3, 0.3)
+    positions = [tuple(corner + depth * (normal + drift)) for depth in np.arange(12) * 3.0]
+    given = [Plane(f"{index:02d}", place, (*across, *down), (1, 1), (4, 4)) for index, place in enumerate(positions)]
+    rng.shuffle(given)
+    stack, names = stacked(given)
+    assert names == [f"{index:02d}" for index in range(12)]
+    assert np.diff(stack.geometry.slice_positions) == pytest.approx([3.0] * 11)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_which_duplicate_stays_does_not_depend_on_file_order(seed):
     given = planes([0, 1, 2, 3, 4, 2.005, 3])
@@ -108,6 +123,8 @@ def test_header_rounding_is_no_defect():
         ({"spacing": (500.0, 500.0)}, ImplausibleImage, "pixel spacing"),
         ({"position": (0.0, 0.0, float("nan"))}, ImplausibleImage, "not a number"),
         ({"position": (0.0, 0.0, 5000.0)}, ImplausibleImage, "mm apart"),
+        ({"size": (1, 1)}, ImplausibleImage, "1 x 1 pixels"),
+        ({"size": (65535, 65535)}, ImplausibleImage, "65535 x 65535 pixels"),
     ],
 )
 def test_what_makes_no_volume_is_a_typed_error_with_a_cure(changes, error, words):
