@@ -21,6 +21,10 @@ _SHORT_VRS = frozenset(
     )
 )
 _MAX_DEPTH = 30
+_FIRST_PIXEL_TAG = 0x7FE00008
+_LONGEST_KEPT = 1 << 20
+_ELEMENT = struct.Struct("<HH2sH").unpack_from
+_LONG = struct.Struct("<I").unpack_from
 
 
 class Unusual(Exception):
@@ -64,39 +68,59 @@ def walk(
         Unusual: anything that the standard does not foresee here.
     """
     found = Elements()
+    _walk(found, data, start, implicit, wanted, complete, before)
+    return found
+
+
+def _walk(
+    found: Elements, data: bytes, start: int, implicit: bool, wanted: Collection[int], complete: bool, before: int
+) -> None:
+    values = found.values
     end = len(data)
+    stop = min(before, _FIRST_PIXEL_TAG)
+    element_at, long_at, short_vrs, long_vrs = (
+        _ELEMENT,
+        _LONG,
+        _SHORT_VRS,
+        _LONG_VRS,
+    )  # locals: this loop is most of a header's time
     position, last = start, 0
     while True:
-        if position + 12 > end and not complete:
-            raise NeedMore
-        if position + 8 > end:
-            return found  # a file cut inside its header has no pixel data; the caller says so
-        group, element, vr, short = _ELEMENT(data, position)
+        if position + 12 > end:
+            if not complete:
+                raise NeedMore
+            if position + 8 > end:
+                return  # a file cut inside its header has no pixel data; the caller says so
+        group, element, vr, length = element_at(data, position)
         tag = group << 16 | element
         if tag >= before:
             found.end = position
-            return found
+            return
         if tag <= last:
             raise Unusual(f"element {tag:08x} out of order")
         last = tag
         if implicit:
-            (length,) = _LONG(data, position + 4)
+            (length,) = long_at(data, position + 4)
             value, vr = position + 8, b""
-        elif vr in _SHORT_VRS:
-            value, length = position + 8, short
-        elif vr in _LONG_VRS:
-            (length,) = _LONG(data, position + 8)
+        elif vr in short_vrs:
+            value = position + 8
+        elif vr in long_vrs:
+            (length,) = long_at(data, position + 8)
             value = position + 12
         else:
             raise Unusual(f"unknown value representation {vr!r}")
-        if 0x7FE00008 <= tag <= PIXEL_DATA:
-            found.pixel_tag, found.pixel_offset, found.pixel_length, found.pixel_vr = tag, value, length, vr.decode()
-            return found
-        if group > 0x7FE0:
-            return found
+        if tag >= stop:
+            if tag <= PIXEL_DATA:
+                found.pixel_tag, found.pixel_offset, found.pixel_length, found.pixel_vr = (
+                    tag,
+                    value,
+                    length,
+                    vr.decode(),
+                )
+            return
         if length == UNDEFINED_LENGTH:
             if tag in wanted:
-                found.values[tag] = b""  # its presence is what the caller wants to know
+                values[tag] = b""  # its presence is what the caller wants to know
             position = _after_sequence(data, value, implicit or vr == b"UN", complete, 0)
             continue
         position = value + length
@@ -104,12 +128,8 @@ def walk(
             if position > end:
                 if not complete:
                     raise NeedMore
-                return found
-            found.values[tag] = data[value:position] if length < 1 << 20 else b""
-
-
-_ELEMENT = struct.Struct("<HH2sH").unpack_from
-_LONG = struct.Struct("<I").unpack_from
+                return
+            values[tag] = data[value:position] if length < _LONGEST_KEPT else b""
 
 
 def _after_sequence(data: bytes, position: int, implicit: bool, complete: bool, depth: int) -> int:

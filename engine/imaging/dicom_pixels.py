@@ -60,7 +60,7 @@ def padding_mask(stored: npt.NDArray[np.generic], header: ImageHeader) -> npt.ND
     if header.padding is None or stored.dtype.kind not in "iu" or header.samples_per_pixel != 1:
         return None
     low, high = header.padding
-    limits = np.iinfo(stored.dtype)
+    limits = np.iinfo(stored.dtype.type)  # type: ignore[type-var]
     if high < limits.min or low > limits.max:
         return None
     low, high = max(low, limits.min), min(high, limits.max)
@@ -186,7 +186,7 @@ def _own_bits(pixels: npt.NDArray[np.generic], header: ImageHeader) -> npt.NDArr
 
 def _through_palette(header: ImageHeader, indices: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """[rows, columns, 3] through the palette (PS3.3 C.7.6.3.1.5, C.7.9)."""
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     try:
         return apply_color_lut(indices, read_dataset(header.source))[..., :3]

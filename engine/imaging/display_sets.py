@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -158,8 +159,6 @@ def _distinction(header: ImageHeader) -> str:
 
 
 def _with_distinct_keys(made: list[Series]) -> list[Series]:
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     distinct = []
     for series in made:
@@ -177,8 +176,8 @@ def _series_uid(header: ImageHeader) -> str:
     return header.series_uid or derived_uid("series", _folder(header))
 
 
-def _folder(header: ImageHeader) -> PurePath:
-    return PurePath(header.source).parent
+def _folder(header: ImageHeader) -> Path:
+    return Path(header.source).parent
 
 
 def _series(

@@ -7,6 +7,9 @@ import struct
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _END_OF_IMAGE = b"\xff\xd9"
 _PADDING_AFTER_END = 1024
+_JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
+_JPEG_LS_FRAME = b"\xff\xf7"
+_SIZE_IS_WITHIN = 4096
 
 
 def ends_inside_a_fragment(encoded: bytes) -> bool:
@@ -24,3 +27,17 @@ def ends_inside_a_fragment(encoded: bytes) -> bool:
 def lacks_its_end(stream: bytes) -> bool:
     """True when a JPEG or JPEG-LS stream has no end-of-image marker: CharLS then searches for many seconds, libjpeg paints the rest grey."""
     return _END_OF_IMAGE not in stream[-_PADDING_AFTER_END:]
+
+
+def claimed_size(stream: bytes) -> tuple[int, int] | None:
+    """(rows, columns) that a JPEG 2000 (ITU-T T.800 A.5.1) or JPEG-LS (T.87 C.2.2) stream says it has; None when it does not say."""
+    start = stream[:_SIZE_IS_WITHIN]
+    position = start.find(_JPEG_2000_SIZE)
+    if position >= 0 and len(start) >= position + 24:
+        width, height, left, top = struct.unpack_from(">4I", start, position + 8)
+        return height - top, width - left
+    position = start.find(_JPEG_LS_FRAME)
+    if start.startswith(b"\xff\xd8") and position >= 0 and len(start) >= position + 9:
+        rows, columns = struct.unpack_from(">HH", start, position + 5)
+        return rows, columns
+    return None

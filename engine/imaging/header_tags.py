@@ -84,11 +84,41 @@ def needs_sequences(values: Mapping[int, bytes]) -> bool:
 
 
 def header_fields(values: HeaderValues) -> dict[str, Any]:
-    """Keyword arguments of `ImageHeader` that plain elements give."""
+    """Keyword arguments of `ImageHeader` that plain elements give.
+
+    The slices of a series say the same but for a few elements: what was last interpreted is used again while its bytes are the same.
+    """
+    global _last_shared
+    shared = values.without(_OF_ONE_IMAGE)
+    known, fields = _last_shared
+    if known != shared:
+        fields = _shared_fields(shared)
+        _last_shared = (shared, fields)  # one assignment: other threads see the old pair or the new
+    return fields | {
+        "sop_instance_uid": values.text(_TEXT["sop_instance_uid"]),
+        "frame_of_reference_uid": values.text(_TEXT["frame_of_reference_uid"]),
+        "position": values.vector(POSITION, 3),
+        "trigger_time": values.decimal(_DECIMAL["trigger_time"]),
+        **{name: values.integer(tag) for name, tag in _INTEGER.items()},
+    }
+
+
+_OF_ONE_IMAGE = frozenset(
+    (
+        _TEXT["sop_instance_uid"],
+        _TEXT["frame_of_reference_uid"],
+        POSITION,
+        _DECIMAL["trigger_time"],
+        *_INTEGER.values(),
+    )
+)
+_last_shared: tuple[HeaderValues | None, dict[str, Any]] = (None, {})
+
+
+def _shared_fields(values: HeaderValues) -> dict[str, Any]:
     fields: dict[str, Any] = {name: values.text(tag) for name, tag in _TEXT.items()}
     for name in _UPPER_CASE:
         fields[name] = fields[name].upper()
-    fields |= {name: values.integer(tag) for name, tag in _INTEGER.items()}
     fields |= {name: values.decimal(tag) for name, tag in _DECIMAL.items()}
     fields |= {name: values.pair(tag) for name, tag in _PAIR.items()}
     fields |= {name: values.short(tag) or 0 for name, tag in _SHORT.items()}
@@ -104,11 +134,8 @@ def header_fields(values: HeaderValues) -> dict[str, Any]:
         "samples_per_pixel": values.short(SAMPLES) or 1,
         "photometric": values.text(PHOTOMETRIC).upper() or "MONOCHROME2",
         "signed": signed,
-        "position": values.vector(POSITION, 3),
         "orientation": values.vector(ORIENTATION, 6),
-        "slope": slope
-        if slope
-        else 1.0,  # a slope of 0 would blank the picture: written by faulty exporters for "none"
+        "slope": slope or 1.0,  # a slope of 0 would blank the picture: faulty exporters write it for "none"
         "intercept": values.decimal(INTERCEPT) or 0.0,
         "padding": _padding(values, signed),
         "windows": window_tags(

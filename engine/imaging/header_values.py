@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -21,6 +21,16 @@ class HeaderValues:
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HeaderValues) and self._order == other._order and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def without(self, tags: Collection[int]) -> HeaderValues:
+        """The same elements but for `tags`."""
+        kept = {tag: raw for tag, raw in self._values.items() if tag not in tags}
+        return HeaderValues(kept, little_endian=self._order == "<")
 
     def text(self, tag: int) -> str:
         """The whole value, stripped; "" when absent. Not split at backslashes."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engine.errors import UnreadableImage, UnsupportedTransferSyntax
 from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.dicom_header import EXPLICIT_BIG_ENDIAN, ImageHeader
-from engine.imaging.encapsulation import ends_inside_a_fragment, lacks_its_end
+from engine.imaging.encapsulation import claimed_size, ends_inside_a_fragment, lacks_its_end
 from engine.imaging.jpeg_stream import contradiction
 
 if TYPE_CHECKING:
@@ -71,19 +71,21 @@ def _unfit(header: ImageHeader, encoded: bytes) -> str:
     """Why the stream must not reach a decoder, which would hang, show half a picture or end the process; "" when it may."""
     if ends_inside_a_fragment(encoded):
         return "the file was cut"
-    is_jpeg = header.transfer_syntax in _JPEG or header.transfer_syntax == _JPEG_EXTENDED
-    if not is_jpeg and header.transfer_syntax not in _JPEG_LS:
+    if header.transfer_syntax == _RLE:
         return ""
+    is_jpeg = header.transfer_syntax in _JPEG or header.transfer_syntax == _JPEG_EXTENDED
     from pydicom.encaps import get_frame
 
     try:
         stream = get_frame(encoded, header.frame, number_of_frames=header.frames)
     except Exception as problem:  # a corrupt encapsulation: pydicom raises whatever its parsing meets
         return _first_line(problem)
-    if lacks_its_end(stream):
+    if (is_jpeg or header.transfer_syntax in _JPEG_LS) and lacks_its_end(stream):
         return "the compressed picture has no end"
     if not is_jpeg:
-        return ""
+        size = claimed_size(stream) or (header.rows, header.columns)
+        wrong = size != (header.rows, header.columns)
+        return f"it is {size[0]} x {size[1]} pixels, the header says {header.rows} x {header.columns}" if wrong else ""
     return contradiction(
         stream,
         rows=header.rows,
@@ -125,7 +127,7 @@ def _plugin(header: ImageHeader) -> str:
 
 @cache
 def _decoder(transfer_syntax: str) -> Decoder | None:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     try:
@@ -155,6 +157,6 @@ def _syntax_name(transfer_syntax: str) -> str:
     return name if name == transfer_syntax else f"{name} ({transfer_syntax})"
 
 
-def _first_line(problem: Exception) -> str:
+def _first_line(problem: BaseException) -> str:
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     return (lines[-1] if lines else type(problem).__name__)[:160].rstrip(".")

@@ -76,7 +76,10 @@ class Series:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Series:
         """The series that `to_json` wrote."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields)
 
     def load_radiograph(self) -> Radiograph:
         """Decode the pixels. Raises the `NormascopeError`s of engine.errors; only for kind "radiograph"."""

@@ -38,10 +38,12 @@ def apply_window(pixels: npt.NDArray[np.generic], window: Window) -> npt.NDArray
     """float32 in [0, 1], same shape as `pixels`, by PS3.3 C.11.2.1.2 and C.11.2.1.3. NaN shows black."""
     # Looking up each of the 65,536 possible values is several times faster than computing each of ten million pixels.
     if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2 and pixels.size > 1 << 8 * pixels.dtype.itemsize:
-        limits = np.iinfo(pixels.dtype)
+        limits = np.iinfo(pixels.dtype.type)  # type: ignore[type-var]
         table = _windowed(np.arange(limits.min, limits.max + 1, dtype=np.float32), window)
         unsigned = pixels.view(f"{pixels.dtype.byteorder.replace('|', '=')}u{pixels.dtype.itemsize}")
-        return np.take(np.roll(table, limits.min), unsigned)  # rolled: unsigned views of negative values come after the positive
+        return np.take(
+            np.roll(table, limits.min), unsigned
+        )  # rolled: unsigned views of negative values come after the positive
     return np.nan_to_num(_windowed(pixels.astype(np.float32), window), copy=False, nan=0.0)
 
 

@@ -318,5 +318,22 @@ def test_compressed_pixels_cut_short_are_refused_at_once_rather_than_half_shown(
     start = read_header(str(pydicom_files / name)).pixel_offset
     path = tmp_path / "cut.dcm"
     path.write_bytes(content[: start + int(share * (len(content) - start))])
-    with pytest.raises(UnreadableImage, match="cut|no end"):
+    with pytest.raises(UnreadableImage, match=r"cut|no end"):
+        decode_stored(read_header(str(path)))
+
+
+@pytest.mark.parametrize("name", ["MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm"])
+def test_a_stream_of_another_size_than_its_header_is_refused_before_memory_is_taken(
+    pydicom_files: Path, tmp_path: Path, name: str
+) -> None:
+    content = (pydicom_files / name).read_bytes()
+    if "ls" in name.split("_"):
+        frame = content.index(b"\xff\xf7") + 5
+        content = content[:frame] + b"\xff\xff\xff\xff" + content[frame + 4 :]
+    else:
+        size = content.index(b"\xff\x4f\xff\x51") + 8
+        content = content[:size] + b"\x00\x00\xff\xff" * 2 + content[size + 8 :]
+    path = tmp_path / "huge.dcm"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImage, match="65535 x 65535"):
         decode_stored(read_header(str(path)))

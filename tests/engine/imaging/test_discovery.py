@@ -404,3 +404,21 @@ def test_a_table_with_semicolons_is_read(tmp_path: Path, write_radiograph: Write
     write_radiograph(GREY, "1.dcm")
     (tmp_path / "cohort.csv").write_text("Path;Label\n1.dcm;normal\n")
     assert [series.label for series in opened(tmp_path / "cohort.csv")[0]] == ["normal"]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_not_waited_for(tmp_path: Path, write_radiograph: Write, opened: Opened) -> None:
+    write_radiograph(GREY, "film.dcm")
+    os.mkfifo(tmp_path / "pipe.dcm")
+    assert len(opened(tmp_path)[0]) == 1
+    found, errors = opened(tmp_path / "pipe.dcm")
+    assert found == []
+    assert "neither" in errors[0].what
+
+
+def test_a_link_to_nothing_is_told(tmp_path: Path, write_radiograph: Write, opened: Opened) -> None:
+    write_radiograph(GREY, "film.dcm")
+    (tmp_path / "gone.dcm").symlink_to(tmp_path / "nowhere.dcm")
+    found, errors = opened(tmp_path)
+    assert (len(found), len(errors)) == (1, 1)
