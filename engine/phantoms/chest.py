@@ -6,7 +6,7 @@ the pixels of its mask. Writes no files.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import affine_transform
@@ -67,29 +67,13 @@ def render(
         raise ValueError(f"a chest radiograph needs at least 64 pixels a side, not {size}")
     patient = drawn_patient(_stream(seed, _PATIENT))
     grid = _grid(patient, size)
-    scene, soft, bone, tissue = _anatomy(seed, patient, grid)
-    exposure, look = _technique(_stream(seed, _EXPOSURE))
-    primary = transmitted(soft, bone, exposure.spectrum)
-    scatter = scatter_of(primary, grid.spacing, exposure)
-    clean = detected(primary, scatter, grid.spacing, exposure, None)
-    processing = processing_of(clean, grid.spacing, look, tissue)
-    image = _finished(seed, primary, scatter, exposure, processing, noise)
+    film = _Film.taken(seed, patient, grid, noise)
     lesions: tuple[Lesion, ...] = ()
     if lesion is not None:
-        added = added_water(lesion, scene, _stream(seed, _LESION))
-        dense = transmitted(soft + _rolled(added.water, patient.roll), bone, exposure.spectrum)
-        changed = detected(dense, scatter, grid.spacing, exposure, None)
-        flattened = replace(processing, coarse=processing.coarse + np.float32(added.breadth) * (changed - clean))
-        difference = presented(changed, flattened) - presented(clean, processing)
-        mask = np.abs(difference) > VISIBLE
-        ill = np.where(mask, _finished(seed, dense, scatter, exposure, flattened, noise), image)
-        contrast = float(difference[mask].mean()) if mask.any() else 0.0
-        if markings:  # what is written over the image may hide pixels of the lesion
-            ill, image = _marked(seed, ill), _marked(seed, image)
-            mask = mask & (ill != image)
-        image, lesions = ill, (Lesion(lesion.kind, mask, added.size_mm, contrast, added.side),)
-    elif markings:
-        image = _marked(seed, image)
+        image, lesions = film.with_lesion(lesion, markings)
+    else:
+        image = film.image(film.primary, film.processing)
+        image = _marked(seed, image) if markings else image
     return Phantom(
         kind="chest",
         seed=seed,
@@ -100,6 +84,56 @@ def render(
         age_years=float(patient.age),
         view="PA",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Film:
+    """A healthy patient's exposure, from which the image with and without a lesion is made."""
+
+    seed: int
+    scene: ChestScene
+    soft: FloatImage
+    bone: FloatImage
+    exposure: Exposure
+    primary: FloatImage
+    scatter: FloatImage
+    processing: Processing
+    noise: bool
+
+    @classmethod
+    def taken(cls, seed: int, patient: ChestPatient, grid: Grid, noise: bool) -> _Film:
+        scene, soft, bone, tissue = _anatomy(seed, patient, grid)
+        exposure, look = _technique(_stream(seed, _EXPOSURE))
+        primary = transmitted(soft, bone, exposure.spectrum)
+        scatter = scatter_of(primary, grid.spacing, exposure)
+        clean = detected(primary, scatter, grid.spacing, exposure, None)
+        processing = processing_of(clean, grid.spacing, look, tissue)
+        return cls(seed, scene, soft, bone, exposure, primary, scatter, processing, noise)
+
+    def signal(self, primary: FloatImage, noise: bool = False) -> FloatImage:
+        rng = _stream(self.seed, _NOISE) if noise else None
+        return detected(primary, self.scatter, self.processing.spacing, self.exposure, rng)
+
+    def image(self, primary: FloatImage, processing: Processing) -> FloatImage:
+        return presented(self.signal(primary, self.noise), processing)
+
+    def with_lesion(self, request: LesionRequest, markings: bool) -> tuple[FloatImage, tuple[Lesion, ...]]:
+        """The healthy image with the lesion's pixels exchanged, and the lesion."""
+        added = added_water(request, self.scene, _stream(self.seed, _LESION))
+        water = _rolled(added.water, self.scene.patient.roll)
+        dense = transmitted(self.soft + water, self.bone, self.exposure.spectrum)
+        changed, clean = self.signal(dense), self.signal(self.primary)
+        coarse = self.processing.coarse + np.float32(added.breadth) * (changed - clean)
+        flattened = replace(self.processing, coarse=coarse)
+        difference = presented(changed, flattened) - presented(clean, self.processing)
+        mask = np.abs(difference) > VISIBLE
+        contrast = float(difference[mask].mean()) if mask.any() else 0.0
+        healthy = self.image(self.primary, self.processing)
+        ill = np.where(mask, self.image(dense, flattened), healthy)
+        if markings:  # what is written over the image may hide pixels of the lesion
+            ill, healthy = _marked(self.seed, ill), _marked(self.seed, healthy)
+            mask = mask & (ill != healthy)
+        return ill, (Lesion(request.kind, mask, added.size_mm, contrast, added.side),)
 
 
 def _stream(seed: int, part: int) -> np.random.Generator:
@@ -176,13 +210,6 @@ def _technique(rng: np.random.Generator) -> tuple[Exposure, Look]:
         high_level=float(rng.uniform(0.84, 0.93)),
     )
     return exposure, look
-
-
-def _finished(
-    seed: int, primary: FloatImage, scatter: FloatImage, exposure: Exposure, processing: Processing, noise: bool
-) -> FloatImage:
-    rng = _stream(seed, _NOISE) if noise else None
-    return presented(detected(primary, scatter, processing.spacing, exposure, rng), processing)
 
 
 def _marked(seed: int, image: FloatImage) -> FloatImage:
