@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -15,9 +16,10 @@ from app.state.problems import Problem
 from app.tasks import Progress, Task, TaskControl, run_task
 from engine.errors import NormascopeError
 from engine.imaging.series import Series
-from engine.models.shelf import InstalledBundle
-from engine.scoring.queueing import enqueue_applicable
 from engine.store import Store
+
+if TYPE_CHECKING:  # the window is on screen before anything is found or any model is known
+    from engine.models.shelf import InstalledBundle
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def import_paths(
 
     Raises StorageUnavailable when the store cannot be written: then nothing more can be kept.
     """
+    from engine.scoring.queueing import enqueue_applicable
     from engine.store.studies import batches
 
     for bundle in bundles:

@@ -18,13 +18,14 @@ from app.store_writes import StoreWrites
 from app.viewer.viewer import Viewer
 from app.worklist.panel import WorklistPanel
 from engine.errors import NormascopeError
-from engine.models.shelf import InstalledBundle
 from engine.store import Store
 from engine.store.rows import ResultRow, Verdict, WorklistRow
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from engine.models.shelf import InstalledBundle
 
 REST_MILLISECONDS = 70
 """How long the selection rests on a study before its pixels are decoded: going through the list with J held loads nothing."""

@@ -1,4 +1,4 @@
-"""A picture of the real window with the first study shown and scored, taken without anyone at the keyboard. Waits; forces nothing."""
+"""A picture of the real window with the most abnormal study shown and its heatmap on, taken without anyone at the keyboard. Waits; forces nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from app.main_window import MainWindow
 LOOK_MILLISECONDS = 200
 SHOWN_SECONDS = 60.0
 """How long to wait for pixels."""
+STARTED_SECONDS = 30.0
+"""How long to wait for the engine to say that it runs."""
 SCORED_SECONDS = 180.0
 """How long to wait, from the start, for scores; then the picture is taken as things are."""
 SETTLE_SECONDS = 0.8
@@ -55,6 +57,9 @@ class Screenshot(QObject):
                 self._pixels = False
                 self._window.worklist.select(rows[0].study_uid)
                 return
+        overlay = self._window.viewer.action("overlay")
+        if overlay.isEnabled() and not overlay.isChecked():
+            overlay.trigger()
         self._settled_since = self._settled_since or now
         if now - self._settled_since >= SETTLE_SECONDS:
             self._take()
@@ -66,6 +71,8 @@ class Screenshot(QObject):
         if not window.worklist.everything:
             return waited > (5.0 if self._expect else 0.5)
         if waited <= SHOWN_SECONDS and not self._pixels:
+            return False
+        if waited <= STARTED_SECONDS and window.engine is not None and window.engine.state.phase == "starting":
             return False
         return waited > SCORED_SECONDS or not window.store.counts().waiting
 

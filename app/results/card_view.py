@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from app import appearance
 from app.results.labels import heading, text
 from app.results.wording import score_title
-from engine.models.card import Card
+
+if TYPE_CHECKING:
+    from engine.models.card import Card
 
 
 def card_rows(card: Card) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ Shows what it is given. It asks no store and starts no scoring: what the reader 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -17,10 +18,11 @@ from app.results.study_header import StudyHeader
 from app.results.verdict_bar import VerdictBar
 from app.state.session import Session
 from engine.imaging.series import Series
-from engine.models.card import Card
-from engine.models.shelf import InstalledBundle
-from engine.scoring.applicability import why_not
 from engine.store.rows import ReadingRow, WorklistRow
+
+if TYPE_CHECKING:  # cards are read after the first frame
+    from engine.models.card import Card
+    from engine.models.shelf import InstalledBundle
 
 
 class ResultsPanel(QWidget):
@@ -158,6 +160,8 @@ class ResultsPanel(QWidget):
         self._column.addWidget(Foldout(title, body, is_open=alone))
 
     def _not_applied(self, series: Series, bundle: InstalledBundle) -> QWidget:
+        from engine.scoring.applicability import why_not
+
         reason = why_not(bundle.card, series, named=False)
         entry = QWidget()
         column = QVBoxLayout(entry)

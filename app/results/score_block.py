@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -10,10 +12,12 @@ from app.results.card_view import CardView
 from app.results.histogram import Histogram, HistogramData, cut_off_score
 from app.results.labels import Foldout, caution, text
 from app.results.wording import cohort_noun, compared, ordinal, raw_number, score_title, shown_percentile
-from engine.models.card import Card
 from engine.store.rows import ResultRow, ScoreRow
 
-PRIMARY_HEIGHT, OTHER_HEIGHT = 76, 40
+if TYPE_CHECKING:
+    from engine.models.card import Card
+
+PRIMARY_HEIGHT, OTHER_HEIGHT = 88, 44
 
 
 class ScoreBlock(QWidget):

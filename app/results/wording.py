@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from engine.models.card import Card
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.models.card import Card
+
 
 RESEARCH_NOTICE = "Research use only – not for diagnosis"
 

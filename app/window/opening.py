@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QProcess, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -15,9 +16,10 @@ from app.state.problems import Problem
 from app.state.settings import Settings
 from app.tasks import TaskControl, run_task
 from engine.errors import NormascopeError
-from engine.models import shelf
-from engine.models.shelf import InstalledBundle
 from engine.store import Store
+
+if TYPE_CHECKING:  # cards are read after the first frame
+    from engine.models.shelf import InstalledBundle
 
 FILE_FILTER = "Images (*.dcm *.dicom *.ima *.png *.jpg *.jpeg *.nii *.nii.gz *.zip *.csv DICOMDIR);;All files (*)"
 
@@ -55,6 +57,8 @@ class Opening(QObject):
         store = self._store
 
         def find(control: TaskControl) -> list[InstalledBundle]:
+            from engine.models import shelf
+
             def rejected(error: NormascopeError) -> None:
                 control.partial(Problem.of(error))
 
