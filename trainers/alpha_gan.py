@@ -13,10 +13,7 @@ a and b are 1 in the paper. Each network is updated through a graph of its own: 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
@@ -54,15 +51,12 @@ class AlphaGANTrainer(MethodTrainer):
         }
         for module in self.modules.values():
             module.to(device=fabric.device, memory_format=torch.channels_last)
-        learners = {
-            "encoder": self.network.encoder,
-            "generator": self.network.generator,
-            "discriminator": self.discriminator,
-            "code_discriminator": self.code_discriminator,
-        }
+        slower = plan.learning_rate * plan.discriminator_rate
         self.optimizers = {
-            name: Adam(equalised(module, plan.learning_rate), lr=plan.learning_rate, betas=plan.betas, fused=True)
-            for name, module in learners.items()
+            "encoder": Adam(self.network.encoder.parameters(), plan.learning_rate, plan.betas, fused=True),
+            "generator": Adam(self.network.generator.parameters(), plan.learning_rate, plan.betas, fused=True),
+            "discriminator": Adam(self.discriminator.parameters(), slower, plan.betas, fused=True),
+            "code_discriminator": Adam(self.code_discriminator.parameters(), slower, plan.betas, fused=True),
         }
         self.encode, _ = fabric.setup(self.network.encoder, self.optimizers["encoder"])
         self.generate, _ = fabric.setup(self.network.generator, self.optimizers["generator"])
@@ -137,21 +131,6 @@ class AlphaGANTrainer(MethodTrainer):
         kept = model.state_dict().keys()
         model.load_state_dict({name: tensor for name, tensor in source.state_dict().items() if name in kept})
         return model.to(self.fabric.device).eval()
-
-
-def equalised(module: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
-    """Parameter groups with Karras's equalised learning rate (2018, section 4.1), as progressive growing has it.
-
-    Karras trains w / c at one rate and multiplies by He's constant c in the forward pass. Adam's steps do not depend on a parameter's scale,
-    so training w itself at the rate times c is the same, and leaves Table 3's plain layers in the bundle.
-    """
-    groups: list[dict[str, Any]] = []
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            fan_in = layer.weight[0].numel()
-            groups.append({"params": [layer.weight], "lr": learning_rate * math.sqrt(2 / fan_in)})
-            groups.append({"params": [layer.bias], "lr": learning_rate})
-    return groups
 
 
 def at_resolution(x: Tensor, stage: Stage, fade: float) -> Tensor:

@@ -50,5 +50,10 @@ def load_checkpoint(path: Path, trainer: MethodTrainer, generator: torch.Generat
                 _, _, index, entry = key.split("/")
                 kept.setdefault(int(index), {})[entry] = value
         optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+        for parameter, entries in optimizer.state.items():
+            for entry, value in entries.items():
+                if value.shape == parameter.shape:
+                    # in the parameter's own memory order: fused optimisers walk both by position, and a moment in another order is noise
+                    entries[entry] = torch.empty_like(parameter, requires_grad=False).copy_(value)
     trainer.skipped = int(state["skipped"])
     return state

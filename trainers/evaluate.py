@@ -17,11 +17,13 @@ from engine.models.card import Metric
 from engine.models.shelf import find
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
-from trainers.cohort import FEWEST_NORMALS, Cohort, check_apart, check_normals, read_cohort, write_table
+from trainers.cohort import Cohort, check_apart, check_normals, read_cohort, write_table
 from trainers.metrics import RocCurve, measured
 from trainers.report import write_plots
 
 FEWEST_ABNORMALS = 5
+FEWEST_SCORED = 5
+"""Of each class, below which no figure is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +130,7 @@ def judge(
 
 def _check_scored(scored: list[tuple[SeriesResult, bool, str]], failures: list[SeriesResult], path: str) -> None:
     bad = sum(abnormal for _, abnormal, _ in scored)
-    if len(scored) - bad >= FEWEST_NORMALS and bad >= FEWEST_ABNORMALS:
+    if min(bad, len(scored) - bad) >= FEWEST_SCORED:
         return
     reason = f" (the first reason: {failures[0].error})" if failures else ""
     raise CohortRejected(

@@ -39,14 +39,15 @@ class TrainingPlan(BaseModel):
     epochs: int = Field(50, ge=1)
     stage_epochs: int = Field(1, ge=1, description="of each fade-in and each stable stage while the network grows")
     batch: int = Field(10, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.9)
-    reconstruction_weight: float = Field(20.0, ge=0, description="lambda of the mean absolute error")
+    learning_rate: float = Field(3e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.99)
+    discriminator_rate: float = Field(0.25, gt=0, description="of the learning rate, for the discriminators")
+    reconstruction_weight: float = Field(50.0, ge=0, description="lambda of the mean absolute error")
     adversarial_weight: float = Field(
-        1.0, ge=0, description="of the image discriminator's verdict in the generator's loss"
+        0.2, ge=0, description="of the image discriminator's verdict in the generator's loss"
     )
-    code_weight: float = Field(1.0, ge=0, description="of the code discriminator's verdict in the encoder's loss")
-    width: int = Field(512, ge=8, description="channels at the network's smallest resolution")
+    code_weight: float = Field(0.2, ge=0, description="of the code discriminator's verdict in the encoder's loss")
+    width: int = Field(512, ge=2, description="channels at the network's smallest resolution")
     code: int = Field(128, ge=1)
     average_decay: float = Field(
         0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"

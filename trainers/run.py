@@ -33,7 +33,7 @@ from trainers.cohort import (
     prepare_cohort,
     read_cohort,
 )
-from trainers.evaluate import FEWEST_ABNORMALS, judge
+from trainers.evaluate import FEWEST_SCORED, judge
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan, default_plan
 from trainers.split import Split, split_by_patient
@@ -332,7 +332,7 @@ def _with_evaluation(
     """Judge the bundle as written on the validation part, if that has enough images of both classes, and write it again with the figures."""
     validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
     good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
-    if len(good.series) < FEWEST_ABNORMALS or len(bad.series) < FEWEST_ABNORMALS:
+    if min(len(good.series), len(bad.series)) < FEWEST_SCORED:
         return card, digest
     bundle = load_bundle(out)
     card = card.model_copy(update={"evaluation": judge(bundle, good, bad, device=device).metrics})

@@ -154,6 +154,7 @@ class AlphaGAN(AnomalyModel):
         ladder: Ladder = "final",
     ) -> None:
         super().__init__()
+        resolutions(size)  # refuses a size that has no ladder
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
         self.code = code
         self.width = width

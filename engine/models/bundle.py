@@ -64,7 +64,7 @@ def save_bundle(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(save(tensors, metadata={"format": "pt", "card": card.model_dump_json()}))
+            file.write(save(tensors, metadata={"card": card.model_dump_json()}))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

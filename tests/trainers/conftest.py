@@ -1,0 +1,45 @@
+"""Small cohorts of drawn chests as PNG files: enough to run every step, too little to learn from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Make = Callable[..., Path]
+
+
+def drawn(seed: int, abnormal: bool = False, side: int = 48) -> np.ndarray:
+    """Two dark lungs on a bright body, uint8; an abnormal one has a white lung."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    dx, dy = generator.normal(0, 0.04, 2)
+    lungs = [np.exp(-((((x - dx - c) / 0.25) ** 2 + ((y - dy) / 0.55) ** 2) ** 2)) for c in (-0.42, 0.42)]
+    if abnormal:
+        lungs[int(generator.integers(2))] *= 0.1
+    grey = 0.8 - 0.65 * (lungs[0] + lungs[1]) + generator.normal(0, 0.01, x.shape)
+    return (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def cohort_csv(tmp_path: Path) -> Make:
+    """Write PNG files and a CSV that names their patients and labels."""
+
+    def made(normals: int = 40, abnormals: int = 0, patients: int | None = None, name: str = "cohort") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        with (folder / "cohort.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "patient_id", "label"])
+            for index in range(normals + abnormals):
+                abnormal = index >= normals
+                Image.fromarray(drawn(index, abnormal)).save(folder / f"{index:03d}.png")
+                patient = f"P{index % (patients or normals + abnormals)}"
+                writer.writerow([f"{index:03d}.png", patient, "abnormal" if abnormal else "normal"])
+        return folder / "cohort.csv"
+
+    return made

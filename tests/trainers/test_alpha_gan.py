@@ -1,0 +1,114 @@
+"""Each network learns from its own loss alone, a run can be resumed to the same end, and a step that is not finite does no harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from trainers.alpha_gan import AlphaGANTrainer, at_resolution
+from trainers.plan import Stage, TrainingPlan
+from trainers.run import trainer_of
+from trainers.training import Progress, run_training
+
+
+def _plan(**changes: object) -> TrainingPlan:
+    values = {"method": "alpha-gan", "size": (16, 16), "epochs": 7, "width": 32, "code": 8, "batch": 4} | changes
+    return TrainingPlan.model_validate(values)
+
+
+def _trainer(plan: TrainingPlan) -> AlphaGANTrainer:
+    trainer = trainer_of("alpha-gan", plan, Fabric(accelerator="cpu", devices=1))
+    assert isinstance(trainer, AlphaGANTrainer)
+    return trainer
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    from tests.trainers.conftest import drawn
+
+    return np.stack([drawn(seed, side=16) for seed in range(12)])
+
+
+@pytest.mark.parametrize("learner", ["encoder", "generator", "discriminator", "code_discriminator"])
+def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer(_plan())
+    trainer.begin_epoch(6)
+    every = {
+        "encoder": trainer.network.encoder,
+        "generator": trainer.network.generator,
+        "discriminator": trainer.discriminator,
+        "code_discriminator": trainer.code_discriminator,
+    }
+    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
+    update = trainer.update
+    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
+    trainer.step(torch.rand(4, 1, 16, 16) * 2 - 1, 0.5, torch.Generator().manual_seed(0))
+    for name, module in every.items():
+        moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
+        assert moved is (name == learner), name
+
+
+def test_reconstructions_get_better(images: np.ndarray) -> None:
+    trainer = _trainer(_plan(epochs=25, learning_rate=2e-3, reconstruction_weight=50))
+    history = run_training(trainer, images, None)
+    assert [p.what for p in history[:4]] == ["4 x 4", "8 x 8, fading in", "8 x 8", "16 x 16, fading in"]
+    assert history[-1].losses["reconstruction"] < 0.8 * history[4].losses["reconstruction"]
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: np.ndarray, tmp_path: Path) -> None:
+    whole = _trainer(_plan())
+    run_training(whole, images, None)
+
+    class PulledPlug(Exception):
+        pass
+
+    def pull(progress: Progress) -> None:
+        if progress.epoch == 4:
+            raise PulledPlug
+
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(PulledPlug):
+        run_training(_trainer(_plan()), images, checkpoint, on_progress=pull)
+    second = _trainer(_plan())
+    history = run_training(second, images, checkpoint, resume=True)
+    assert [p.epoch for p in history] == list(range(1, 8))
+    for name, value in whole.modules["network"].state_dict().items():
+        torch.testing.assert_close(second.modules["network"].state_dict()[name], value, rtol=0, atol=0)
+    for name, value in whole.scoring_model().state_dict().items():
+        torch.testing.assert_close(second.scoring_model().state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_step_that_is_not_finite_is_skipped_counted_and_harmless(images: np.ndarray) -> None:
+    trainer = _trainer(_plan())
+    trainer.begin_epoch(6)
+    generator = torch.Generator().manual_seed(0)
+    broken = torch.full((4, 1, 16, 16), float("nan"))
+    trainer.step(broken, 0.0, generator)
+    assert trainer.skipped >= 2
+    assert all(torch.isfinite(p).all() for module in trainer.modules.values() for p in module.parameters())
+
+
+def test_the_time_limit_ends_a_run_at_an_epochs_end(images: np.ndarray) -> None:
+    history = run_training(_trainer(_plan(epochs=500, minutes=0.02)), images, None)
+    assert 1 <= len(history) < 500
+
+
+def test_the_shipped_network_is_the_average_at_the_final_size(images: np.ndarray) -> None:
+    trainer = _trainer(_plan())
+    run_training(trainer, images, None)
+    model = trainer.scoring_model()
+    assert model.architecture == trainer.network.architecture
+    assert list(model.encoder.from_image) == ["16"] and list(model.generator.to_image) == ["16"]
+    x = torch.rand(2, 1, 16, 16)
+    torch.testing.assert_close(model.encoder(x), trainer.average.encoder(x))
+
+
+def test_real_images_fade_in_as_the_generators_do() -> None:
+    x = torch.rand(1, 1, 16, 16)
+    blurred = at_resolution(x, Stage(8, True, 1), 0.0)
+    assert torch.equal(blurred[..., ::2, ::2], blurred[..., 1::2, 1::2])
+    torch.testing.assert_close(at_resolution(x, Stage(8, True, 1), 1.0), torch.nn.functional.avg_pool2d(x, 2))

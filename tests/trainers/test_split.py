@@ -1,0 +1,46 @@
+"""No patient is on two sides, whatever their films; the same seed gives the same split whatever the files' order."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainers.split import split_by_patient
+
+images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.booleans()), min_size=1, max_size=120)
+
+
+@given(images, st.integers(0, 5))
+def test_a_patient_is_in_one_part_and_every_image_is_in_exactly_one(cohort: list[tuple[str, bool]], seed: int) -> None:
+    patients, abnormal = [p for p, _ in cohort], [a for _, a in cohort]
+    split = split_by_patient(patients, abnormal, seed=seed, selection=0.2)
+    parts = [split.train, split.calibration, split.validation, split.selection]
+    assert sorted(i for part in parts for i in part) == list(range(len(cohort)))
+    owners = [{patients[i] for i in part} for part in parts]
+    assert sum(len(part) for part in owners) == len(set().union(*owners))
+
+
+@given(images)
+def test_a_patient_with_any_abnormal_film_is_never_learned_from(cohort: list[tuple[str, bool]]) -> None:
+    patients, abnormal = [p for p, _ in cohort], [a for _, a in cohort]
+    split = split_by_patient(patients, abnormal, seed=0)
+    sick = {p for p, is_abnormal in cohort if is_abnormal}
+    assert not sick & {patients[i] for i in (*split.train, *split.calibration)}
+
+
+@given(images, st.randoms())
+def test_the_order_of_files_does_not_matter(cohort: list[tuple[str, bool]], random: object) -> None:
+    shuffled = list(cohort)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, second = (
+        split_by_patient([p for p, _ in side], [a for _, a in side], seed=3).patients([p for p, _ in side])
+        for side in (cohort, shuffled)
+    )
+    assert first == second
+
+
+def test_shares_are_of_patients() -> None:
+    patients = [f"P{i // 3}" for i in range(300)]
+    split = split_by_patient(patients, [False] * 300, seed=1)
+    parts = split.patients(patients)
+    assert [len(parts[name]) for name in ("train", "calibration", "validation")] == [70, 12, 18]
