@@ -40,11 +40,17 @@ def read_member(path: str | Path, member: str, *, where: str, limit: int | None 
         with archive.open(info) as stream:
             return stream.read(info.file_size if limit is None else min(limit, info.file_size))
     except KeyError as problem:
-        raise UnreadableImage("the archive has no such member", where=where, cure="Open the archive again: it has changed") from problem
+        raise UnreadableImage(
+            "the archive has no such member", where=where, cure="Open the archive again: it has changed"
+        ) from problem
     except NotImplementedError as problem:
-        raise UnreadableImage("compressed in a way that is not supported", where=where, cure="Unpack the archive and open the folder") from problem
+        raise UnreadableImage(
+            "compressed in a way that is not supported", where=where, cure="Unpack the archive and open the folder"
+        ) from problem
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as problem:
-        raise UnreadableImage(f"the archive is damaged here ({problem})", where=where, cure="Make the archive again from the original") from problem
+        raise UnreadableImage(
+            f"the archive is damaged here ({problem})", where=where, cure="Make the archive again from the original"
+        ) from problem
 
 
 def _checked(path: str | Path) -> zipfile.ZipFile:
@@ -59,7 +65,9 @@ def _checked(path: str | Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as problem:
-        raise UnreadableImage(f"not a readable zip archive ({problem})", where=file, cure="Make the archive again from the original") from problem
+        raise UnreadableImage(
+            f"not a readable zip archive ({problem})", where=file, cure="Make the archive again from the original"
+        ) from problem
     try:
         _refuse_unsafe(file, archive.infolist(), status.st_size)
     except UnsafeArchive:
@@ -68,19 +76,29 @@ def _checked(path: str | Path) -> zipfile.ZipFile:
     with _lock:
         _open[key] = archive
         while len(_open) > _OPEN_ARCHIVES:
-            _open.popitem(last=False)  # not closed: another thread may be reading; it closes when the last reader drops it
+            _open.popitem(
+                last=False
+            )  # not closed: another thread may be reading; it closes when the last reader drops it
     return archive
 
 
 def _refuse_unsafe(path: Path, infos: list[zipfile.ZipInfo], archive_bytes: int) -> None:
     if len(infos) > MAX_MEMBERS:
-        raise UnsafeArchive(f"holds {len(infos):,} members, more than {MAX_MEMBERS:,}", where=path, cure="Unpack it yourself and open the folder")
+        raise UnsafeArchive(
+            f"holds {len(infos):,} members, more than {MAX_MEMBERS:,}",
+            where=path,
+            cure="Unpack it yourself and open the folder",
+        )
     for info in infos:
         if info.flag_bits & 0x1:
-            raise UnsafeArchive("the archive is encrypted", where=path, cure="Unpack it with its password and open the folder")
+            raise UnsafeArchive(
+                "the archive is encrypted", where=path, cure="Unpack it with its password and open the folder"
+            )
         if _escapes(info.filename):
             raise UnsafeArchive(
-                f"member {info.filename!r} points outside the archive", where=path, cure="Do not unpack it; ask the sender for a clean archive"
+                f"member {info.filename!r} points outside the archive",
+                where=path,
+                cure="Do not unpack it; ask the sender for a clean archive",
             )
     total = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
@@ -98,5 +116,9 @@ def _refuse_unsafe(path: Path, infos: list[zipfile.ZipInfo], archive_bytes: int)
 def _escapes(name: str) -> bool:
     windows = PureWindowsPath(name)
     return (
-        PurePosixPath(name).is_absolute() or bool(windows.drive) or bool(windows.root) or ".." in windows.parts or "\x00" in name
+        PurePosixPath(name).is_absolute()
+        or bool(windows.drive)
+        or bool(windows.root)
+        or ".." in windows.parts
+        or "\x00" in name
     )

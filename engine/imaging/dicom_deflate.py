@@ -22,9 +22,13 @@ def inflated(data: bytes, *, where: str) -> bytes:
     try:
         expanded = stream.decompress(data[start:], MAX_EXPANDED_BYTES)
     except zlib.error as problem:
-        raise UnreadableImage(f"the deflated data is corrupt ({problem})", where=where, cure="Export it again") from problem
+        raise UnreadableImage(
+            f"the deflated data is corrupt ({problem})", where=where, cure="Export it again"
+        ) from problem
     if stream.unconsumed_tail:
-        raise UnsafeArchive("would expand beyond 2 GB, as a bomb does", where=where, cure="Export it again without deflate")
+        raise UnsafeArchive(
+            "would expand beyond 2 GB, as a bomb does", where=where, cure="Export it again without deflate"
+        )
     return data[:start] + expanded
 
 

@@ -18,7 +18,9 @@ def headers_of_frames(header: ImageHeader, dataset: Dataset) -> list[ImageHeader
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     count = max(header.frames, len(frames)) if not frames else min(header.frames, len(frames))
-    return [_frame_header(header, index, frames[index] if index < len(frames) else None, shared) for index in range(count)]
+    return [
+        _frame_header(header, index, frames[index] if index < len(frames) else None, shared) for index in range(count)
+    ]
 
 
 def _frame_header(header: ImageHeader, index: int, frame: Dataset | None, shared: Dataset | None) -> ImageHeader:
@@ -55,7 +57,10 @@ def _any_numbers(value: Any) -> tuple[float, ...]:
     if value is None:
         return ()
     try:
-        return tuple(float(number) for number in (value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]))
+        return tuple(
+            float(number)
+            for number in (value if hasattr(value, "__iter__") and not isinstance(value, str) else [value])
+        )
     except (TypeError, ValueError):
         return ()
 

@@ -44,7 +44,9 @@ def projection_spacing(header: ImageHeader) -> ProjectionSpacing:
     if pixel is not None and imager is not None and pixel == imager and not header.spacing_calibration:
         del sound["PixelSpacing"]
     if not sound:
-        return ProjectionSpacing(None, "", (*warnings, "The file gives no pixel spacing: distances cannot be measured."))
+        return ProjectionSpacing(
+            None, "", (*warnings, "The file gives no pixel spacing: distances cannot be measured.")
+        )
     name = next(iter(sound))
     if name == "ImagerPixelSpacing":
         warnings.append("Distances are at the detector: anatomy is shown magnified, and measures too long.")

@@ -93,10 +93,14 @@ def _refuse_implausible(pixels: npt.NDArray[np.generic], where: str) -> None:
     rows, columns = pixels.shape
     if min(rows, columns) < SMALLEST_SIDE:
         raise ImplausibleImage(
-            f"the image is {rows} x {columns} pixels: too small to be a radiograph", where=where, cure="Open the original image"
+            f"the image is {rows} x {columns} pixels: too small to be a radiograph",
+            where=where,
+            cure="Open the original image",
         )
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ImplausibleImage("some pixels are not numbers (NaN or infinite)", where=where, cure="Export the image again from its source")
+        raise ImplausibleImage(
+            "some pixels are not numbers (NaN or infinite)", where=where, cure="Export the image again from its source"
+        )
 
 
 def _once(warnings: tuple[str, ...]) -> tuple[str, ...]:

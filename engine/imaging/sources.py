@@ -60,14 +60,24 @@ def _disk_errors_named(source: str) -> Iterator[None]:
 def disk_error(source: str | Path, problem: OSError) -> UnreadableImage:
     """What the operating system refused, in words, with the cure."""
     if isinstance(problem, FileNotFoundError):
-        return UnreadableImage("the file is not there", where=source, cure="Check the path, or that the drive is connected")
+        return UnreadableImage(
+            "the file is not there", where=source, cure="Check the path, or that the drive is connected"
+        )
     if isinstance(problem, PermissionError):
-        return UnreadableImage("permission denied", where=source, cure="Ask for the right to read this file, or copy it to a folder of yours")
+        return UnreadableImage(
+            "permission denied",
+            where=source,
+            cure="Ask for the right to read this file, or copy it to a folder of yours",
+        )
     if isinstance(problem, IsADirectoryError):
         return UnreadableImage("this is a folder, not a file", where=source, cure="Open the folder instead")
     if problem.errno in (errno.EIO, errno.ESTALE, errno.ENXIO):
-        return UnreadableImage("the drive failed while reading", where=source, cure="Check the drive or the network share, then try again")
-    return UnreadableImage(f"the file cannot be read ({problem.strerror or problem})", where=source, cure="Check the drive and try again")
+        return UnreadableImage(
+            "the drive failed while reading", where=source, cure="Check the drive or the network share, then try again"
+        )
+    return UnreadableImage(
+        f"the file cannot be read ({problem.strerror or problem})", where=source, cure="Check the drive and try again"
+    )
 
 
 def read_bytes(source: str | Path) -> bytes:
@@ -106,5 +116,3 @@ def open_binary(source: str | Path) -> BinaryIO:
 def looks_like_zip(start: bytes) -> bool:
     """True when the first bytes are those of a zip file, empty ones included."""
     return start[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-
-
