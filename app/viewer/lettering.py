@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 
 from app import appearance
 
-OUTLINE = QColor(0, 0, 0, 150)
+OUTLINE = QColor(0, 0, 0, 190)
 AROUND = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
 EDGE = 2
 
