@@ -28,7 +28,8 @@ from engine.scoring.results_csv import ResultsCsv
 from engine.store import Store
 from engine.store.rows import ResultRow, WorklistRow
 
-SEED = 2026
+SEED = 0
+"""The phantom bundles are trained on other seeds."""
 UNREADABLE = 3
 
 
@@ -67,11 +68,7 @@ def _make_cohort(folder: Path, progress: Progress) -> None:
     from engine.phantoms.cohort import make_cohort
 
     task = progress.add_task("making phantoms", total=None)
-    try:
-        make_cohort(folder, SEED, on_progress=lambda done, total: progress.update(task, completed=done, total=total))
-    except OSError as error:
-        cure = "Free some space, or name another folder with --out."
-        raise StorageUnavailable(f"cannot write here ({error.strerror or error})", where=folder, cure=cure) from error
+    make_cohort(folder, SEED, on_study=lambda done, total, _patient: progress.update(task, completed=done, total=total))
     progress.remove_task(task)
 
 
@@ -80,7 +77,7 @@ def _import(store: Store, cohort: Path, bundles: list[InstalledBundle]) -> list[
     problems: list[NormascopeError] = []
     for bundle in bundles:
         store.register_bundle(bundle)
-    series = list(open_study(cohort, on_error=problems.append))
+    series = list(open_study(cohort / "cohort.csv", on_error=problems.append))
     store.add_series(series)
     enqueue_applicable(store, series, bundles)
     return problems

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from engine.errors import ImplausibleImage, InconsistentSeries, NotApplicable
-from engine.imaging.volume import Volume
+from engine.errors import ImplausibleImage, NotApplicable
+from engine.imaging.volume import Volume, check_for_scoring
 from engine.preprocess.axis_sampling import averaging_weights, linear_weights
 from engine.preprocess.prepared import Map, Prepared
 
-FEWEST_SLICES = 4
 BONE_HU = 200
 
 
@@ -55,16 +54,12 @@ def prepare_head_ct(volume: Volume, options: HeadCtOptions, size: tuple[int, ...
     """A head CT as [1, D, H, W] in [-1, 1], slices from foot to head, patient's left at the right.
 
     Raises:
-        InconsistentSeries: fewer than four slices.
+        InconsistentSeries: fewer than four slices, or one that cannot be read.
         NotApplicable: the slices are not axial.
         ImplausibleImage: there is no skull in the volume.
     """
     depth, height, width = size
-    slices = volume.voxels.shape[0]
-    if slices < FEWEST_SLICES:
-        raise InconsistentSeries(
-            f"a volume of {slices} slices is too thin to score", cure="Send the whole axial series."
-        )
+    check_for_scoring(volume)
     frame = _frame(volume)
     centre_x, centre_y, top = _find_head(volume, frame)
     box_x = centre_x + (np.arange(width) - (width - 1) / 2) * options.field_mm / width
