@@ -8,9 +8,11 @@ images, z = E(x), x' = G(z), n ~ N(0, 1), x" = G(n), and l(y) = -log sigmoid(y):
     discriminator       l(D(x)) + l(-D(x')) + l(-D(x"))
     code discriminator  l(C(n)) + l(-C(z))
 
-a and b are 1 in the paper, and its Adam runs at 5e-4 with betas .5 and .9 for all four networks on 6,853 images. On the hundreds of normals that a site
-has, that does not settle: on 931 chests at 16x16, after 300 steps of 10, the error stood at .165, against .087 with the plan's defaults here (3e-4,
-.5 and .99, both discriminators at a quarter of the rate, lambda 50, a = b = .2) and .072 for the autoencoder alone. Each network is updated through a graph of its own: what reaches it from another network is detached or computed anew, never shared.
+Each network is updated through a graph of its own: what reaches it from another network is detached or computed anew, never shared.
+
+a and b are 1 in the paper, and its Adam runs at 5e-4 with betas .5 and .9 for all four networks on 6,853 images. On the hundreds of normals that
+a site has, that does not settle: on 931 chests at 16x16, after 300 steps of 10, the error stood at .165, against .087 with the plan's defaults
+here (3e-4, .5 and .99, both discriminators at a quarter of the rate, lambda 50, a = b = .2) and .072 for the autoencoder alone.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions

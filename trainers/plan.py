@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.inference import computes_bfloat16
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
 
 class Augmentation(BaseModel):
     """Mild changes that a normal image may undergo. Each is the largest deviation drawn; 0 leaves it out.
@@ -53,7 +55,7 @@ class TrainingPlan(BaseModel):
         0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
     )
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     minutes: float | None = Field(
         None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
     )

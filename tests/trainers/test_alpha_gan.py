@@ -53,7 +53,7 @@ def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: 
 
 
 def test_reconstructions_get_better(images: np.ndarray) -> None:
-    trainer = _trainer(_plan(epochs=25, learning_rate=2e-3, reconstruction_weight=50))
+    trainer = _trainer(_plan(epochs=25, learning_rate=1e-3))
     history = run_training(trainer, images, None)
     assert [p.what for p in history[:4]] == ["4 x 4", "8 x 8, fading in", "8 x 8", "16 x 16, fading in"]
     assert history[-1].losses["reconstruction"] < 0.8 * history[4].losses["reconstruction"]
