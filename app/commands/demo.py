@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from engine.imaging.discovery import open_study
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from app.cli import RESEARCH_USE
 from engine.errors import NormascopeError, StorageUnavailable
+from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.shelf import InstalledBundle, installed
 from engine.scoring.queueing import enqueue_applicable

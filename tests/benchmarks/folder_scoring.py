@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine.imaging.discovery import open_study
-from engine.models.bundle import Bundle, load_bundle
-from engine.models.inference import Inference
-from engine.models.shelf import find
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from engine.imaging.discovery import open_study
 from engine.imaging.radiograph import Radiograph
 from engine.imaging.series import Series
+from engine.models.bundle import Bundle, load_bundle
+from engine.models.inference import Inference
+from engine.models.shelf import find
 from engine.preprocess import prepare
 from engine.scoring.scorer import Scorer
 from tests.benchmarks.measurement import Measurement
