@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
@@ -55,7 +56,7 @@ class AlphaGANTrainer(MethodTrainer):
             "code_discriminator": self.code_discriminator,
         }
         for module in self.modules.values():
-            module.to(device=fabric.device, memory_format=torch.channels_last)
+            convert_conv2d_weight_memory_format(module.to(fabric.device), torch.channels_last)
         slower = plan.learning_rate * plan.discriminator_rate
         self.optimizers = {
             "encoder": Adam(self.network.encoder.parameters(), plan.learning_rate, plan.betas, fused=True),

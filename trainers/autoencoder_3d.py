@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv3d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.autoencoder_3d import Autoencoder3D
@@ -22,7 +23,7 @@ class Autoencoder3DTrainer(MethodTrainer):
     def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
         self.network = Autoencoder3D(plan.size, plan.width, plan.code, plan.preprocessing)
-        self.network.to(device=fabric.device, memory_format=torch.channels_last_3d)
+        convert_conv3d_weight_memory_format(self.network.to(fabric.device), torch.channels_last_3d)
         self.modules: dict[str, nn.Module] = {"network": self.network}
         adam = Adam(self.network.parameters(), lr=plan.learning_rate, betas=plan.betas)
         self.optimizers = {"network": adam}

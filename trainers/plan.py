@@ -22,11 +22,11 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    shift: float = Field(0.02, ge=0, le=0.5, description="share of the image's side")
-    rotation: float = Field(3.0, ge=0, le=180, description="degrees, in the image plane")
-    scale: float = Field(0.03, ge=0, le=0.5, description="share of the size")
-    exposure: float = Field(0.0, ge=0, le=1, description="of the logarithm of a gamma on grey values in [0, 1]")
-    mirror: bool = Field(False, description="left-right flips with probability one half")
+    shift: float = Field(default=0.02, ge=0, le=0.5, description="share of the image's side")
+    rotation: float = Field(default=3.0, ge=0, le=180, description="degrees, in the image plane")
+    scale: float = Field(default=0.03, ge=0, le=0.5, description="share of the size")
+    exposure: float = Field(default=0.0, ge=0, le=1, description="of the logarithm of a gamma on grey values in [0, 1]")
+    mirror: bool = Field(default=False, description="left-right flips with probability one half")
 
 
 class TrainingPlan(BaseModel):
@@ -38,26 +38,30 @@ class TrainingPlan(BaseModel):
     size: tuple[int, ...]
     preprocessing: str = "chest"
     preprocessing_options: dict[str, object] = Field(default_factory=dict)
-    epochs: int = Field(50, ge=1)
-    stage_epochs: int = Field(1, ge=1, description="of each fade-in and each stable stage while the network grows")
-    batch: int = Field(10, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.99)
-    discriminator_rate: float = Field(0.25, gt=0, description="of the learning rate, for the discriminators")
-    reconstruction_weight: float = Field(50.0, ge=0, description="lambda of the mean absolute error")
-    adversarial_weight: float = Field(
-        0.2, ge=0, description="of the image discriminator's verdict in the generator's loss"
+    epochs: int = Field(default=50, ge=1)
+    stage_epochs: int = Field(
+        default=1, ge=1, description="of each fade-in and each stable stage while the network grows"
     )
-    code_weight: float = Field(0.2, ge=0, description="of the code discriminator's verdict in the encoder's loss")
-    width: int = Field(512, ge=2, description="channels at the network's smallest resolution")
-    code: int = Field(128, ge=1)
+    batch: int = Field(default=10, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.99)
+    discriminator_rate: float = Field(default=0.25, gt=0, description="of the learning rate, for the discriminators")
+    reconstruction_weight: float = Field(default=50.0, ge=0, description="lambda of the mean absolute error")
+    adversarial_weight: float = Field(
+        default=0.2, ge=0, description="of the image discriminator's verdict in the generator's loss"
+    )
+    code_weight: float = Field(
+        default=0.2, ge=0, description="of the code discriminator's verdict in the encoder's loss"
+    )
+    width: int = Field(default=512, ge=2, description="channels at the network's smallest resolution")
+    code: int = Field(default=128, ge=1)
     average_decay: float = Field(
-        0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
+        default=0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
     )
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
     precision: Precision = "32-true"
     minutes: float | None = Field(
-        None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
+        default=None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
     )
     seed: int = 0
 

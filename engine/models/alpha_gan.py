@@ -43,7 +43,8 @@ def he_initialised(layer: nn.Module) -> None:
     """Weights that keep a signal's size through LeakyReLU (He et al. 2015): without it, each rung that is faded in shrinks the code."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 class Downward(nn.Module):

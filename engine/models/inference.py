@@ -11,6 +11,7 @@ from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.errors import DeviceExhausted
@@ -91,8 +92,10 @@ def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torc
     """
     ready = copy.deepcopy(model).requires_grad_(False).eval()
     fold_normalisation(ready)
-    layout = torch.channels_last if model.spec.spatial_dims == 2 else torch.channels_last_3d
-    ready.to(device=device, memory_format=layout)
+    ready.to(device)
+    flat = model.spec.spatial_dims == 2
+    layout = torch.channels_last if flat else torch.channels_last_3d
+    (convert_conv2d_weight_memory_format if flat else convert_conv3d_weight_memory_format)(ready, layout)
 
     @torch.inference_mode()
     def anomaly(x: Tensor) -> Anomaly:
