@@ -113,7 +113,7 @@ class Histogram(QWidget):
         painter.drawLine(field.bottomLeft(), field.bottomRight())
 
     def _draw_cut_off(self, painter: QPainter, field: QRectF) -> None:
-        x = field.left() + field.width() * self.data.place(self.data.cut_off)
+        x = round(field.left() + field.width() * self.data.place(self.data.cut_off)) + 0.5  # on a pixel: crisp
         pen = QPen(appearance.mixed(appearance.FLAGGED, appearance.PANEL, 0.75), 1, Qt.PenStyle.DashLine)
         painter.setPen(pen)
         painter.drawLine(QPointF(x, field.top()), QPointF(x, field.bottom()))
@@ -132,7 +132,7 @@ class Histogram(QWidget):
             )
             painter.drawRect(QRectF(min(tip - side * 9, tip - side * 26), middle - 1, 17, 2))
             return
-        x = field.left() + field.width() * self.data.place(self.data.score)
+        x = round(field.left() + field.width() * self.data.place(self.data.score))
         painter.drawRect(QRectF(x - 1, field.top() - 2, 2, field.height() + 2))
         painter.drawPolygon(
             QPolygonF([QPointF(x - 5, field.top() - 8), QPointF(x + 5, field.top() - 8), QPointF(x, field.top())])

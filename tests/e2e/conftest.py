@@ -9,14 +9,22 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ComputedRadiographyImageStorage, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pytestqt.qtbot import QtBot
 
 from app.appearance import apply_appearance
 from app.main_window import MainWindow
 from app.state.settings import Settings
 from engine.models import shelf
-from engine.models.card import Applicability, Calibration, Card, CohortSummary, InputSpec, Preprocessing, ScoreCalibration
+from engine.models.card import (
+    Applicability,
+    Calibration,
+    Card,
+    CohortSummary,
+    InputSpec,
+    Preprocessing,
+    ScoreCalibration,
+)
 from engine.models.shelf import InstalledBundle
 from engine.scoring.result import ScoreValue, SeriesResult
 from engine.store import Store
@@ -31,7 +39,9 @@ def archive(tmp_path: Path) -> Path:
     folder = tmp_path / "archive"
     folder.mkdir()
     for number, name in enumerate(NAMES):
-        dataset = _dataset(ComputedRadiographyImageStorage, "CR", "CHEST", name, f"P{number:02}", f"2026010{number + 1}")
+        dataset = _dataset(
+            ComputedRadiographyImageStorage, "CR", "CHEST", name, f"P{number:02}", f"2026010{number + 1}"
+        )
         dataset.ViewPosition = "PA"
         _save(dataset, _picture(number, 160, 128), folder / f"chest{number}.dcm")
     study, series, frame = generate_uid(), generate_uid(), generate_uid()

@@ -1,0 +1,63 @@
+"""A folder dropped on the window is opened; each bad file in it is one line in words with a cure, and the rest goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+
+NO_KEYS = Qt.KeyboardModifier.NoModifier
+
+
+def drop(window: MainWindow, *paths: Path) -> QDragEnterEvent:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    at = QPointF(window.rect().center())
+    entering = QDragEnterEvent(at.toPoint(), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, NO_KEYS)
+    QApplication.sendEvent(window, entering)
+    dropping = QDropEvent(at, Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, NO_KEYS)
+    QApplication.sendEvent(window, dropping)
+    return entering
+
+
+def test_dropped_folder_is_opened_and_queued(empty_window: MainWindow, archive: Path, qtbot: QtBot) -> None:
+    assert drop(empty_window, archive).isAccepted()
+    qtbot.waitUntil(lambda: len(empty_window.worklist.model.rows) == 6, timeout=15000)
+    qtbot.waitUntil(lambda: empty_window.store.counts().queued == 5, timeout=15000)
+    status = {row.modality: row.status for row in empty_window.worklist.model.rows}
+    assert status == {"CR": "queued", "CT": "not scored"}, "the model of chest radiographs is not asked about the CT"
+
+
+def test_bad_file_is_one_line_with_a_cure_and_the_rest_is_opened(
+    empty_window: MainWindow, archive: Path, qtbot: QtBot
+) -> None:
+    (archive / "broken.dcm").write_bytes(b"")
+    drop(empty_window, archive)
+    qtbot.waitUntil(lambda: len(empty_window.worklist.model.rows) == 6, timeout=15000)
+    problems = empty_window.problems
+    qtbot.waitUntil(lambda: problems.table.rowCount() == 1)
+    assert problems.isVisible()
+    where, what, cure = (problems.table.item(0, column).text() for column in range(3))
+    assert where.endswith("broken.dcm") and what and cure
+    assert empty_window.status.problems.text() == "1 problem"
+
+
+def test_the_same_folder_again_adds_nothing(window: MainWindow, archive: Path, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(window.opening.importer.finished, timeout=15000) as finished:
+        drop(window, archive)
+    assert finished.args[0].new == 0
+    assert len(window.worklist.model.rows) == 6
+
+
+def test_folder_without_images_says_so(empty_window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    with qtbot.waitSignal(empty_window.opening.importer.finished, timeout=15000):
+        drop(empty_window, nothing)
+    said = empty_window.status.doing.text() + "".join(problem.what for problem in empty_window.problems.problems.items)
+    assert "o image" in said
