@@ -56,7 +56,7 @@ class Host:
     def named(self, event: str) -> list[dict[str, Any]]:
         return [found for found in self.events if found["event"] == event]
 
-    def wait_for(self, event: str, count: int = 1, seconds: float = 20) -> dict[str, Any]:
+    def wait_for(self, event: str, count: int = 1, seconds: float = 60) -> dict[str, Any]:
         until = time.monotonic() + seconds
         while len(self.named(event)) < count:
             if time.monotonic() > until or (self.process.poll() is not None and not self._readers[0].is_alive()):
@@ -71,7 +71,7 @@ class Host:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def ended(self, seconds: float = 20) -> int:
+    def ended(self, seconds: float = 60) -> int:
         status = self.process.wait(seconds)
         for reader in self._readers:
             reader.join(5)

@@ -42,18 +42,18 @@ def everything_is_done_once(store: Store, uids: list[str], tmp_path: Path) -> No
 def test_killed_at_random_moments_every_job_ends_done_exactly_once(
     store: Store, add_studies: AddStudies, start_host: Any, tmp_path: Path
 ) -> None:
-    uids = add_studies(*[""] * 60)
+    uids = add_studies(*[""] * 40)
     moments = random.Random(20260101)
     killed_at_work = 0
-    for _ in range(5):
-        host = start_host(DOUBLE_SECONDS="0.01")
-        host.wait_for("started")
-        time.sleep(moments.uniform(0.0, 0.25))
+    for finished in (0, 1, 4, 2, 0):
+        host = start_host(DOUBLE_SECONDS="0.1")
+        host.wait_for(*(("done", finished) if finished else ("started",)))
+        time.sleep(moments.uniform(0.0, 0.05))
         host.kill()
         killed_at_work += store.counts().running > 0
     assert killed_at_work >= 2, "the kills must hit the host while it has jobs in hand"
     host = start_host(DOUBLE_SECONDS="0.001")
-    host.wait_for("idle")
+    host.wait_for("idle", seconds=100)
     everything_is_done_once(store, uids, tmp_path)
 
 
