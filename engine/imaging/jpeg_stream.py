@@ -1,6 +1,7 @@
 """Checks a JPEG stream's frame header (ITU-T T.81 B.2) against the DICOM header before a decoder sees it. Decodes nothing.
 
-GDCM ends the whole process on some streams whose frame header contradicts the data set; a corrupt file must cost one error, not the reading room.
+GDCM ends the whole process when libjpeg so much as warns while it reads the headers; a corrupt file must cost one error, not the reading room.
+Hence everything that libjpeg warns of there is refused here: bytes between segments, unknown JFIF versions and Adobe transforms, headers cut short.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import struct
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _FRAME_HEADERS = frozenset((0xC0, 0xC1, 0xC2, 0xC3))
 _OTHER_FRAMES = frozenset((0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+_JFIF, _ADOBE = 0xE0, 0xEE
 _HUFFMAN_TABLES, _QUANTISATION_TABLES, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDB, 0xDA, 0xD9
 
 
@@ -22,6 +24,8 @@ def contradiction(stream: bytes, *, rows: int, columns: int, samples: int, bits_
 
 
 def _contradiction(stream: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> str:
+    if samples not in (1, 3):
+        return f"{samples} samples a pixel in a JPEG stream"
     if stream[:2] != b"\xff\xd8":
         return "the JPEG stream does not begin as one"
     position, components, lossless = 2, b"", False
@@ -30,9 +34,9 @@ def _contradiction(stream: bytes, rows: int, columns: int, samples: int, bits_al
     while True:
         while stream[position] == 0xFF and stream[position + 1] == 0xFF:
             position += 1  # fill bytes
-        if stream[position] != 0xFF:
-            return "the JPEG stream has rubbish between its segments"
         marker = stream[position + 1]
+        if stream[position] != 0xFF or marker == 0:
+            return "the JPEG stream has rubbish between its segments"
         if marker in _STANDALONE:
             position += 2
             continue
@@ -42,6 +46,8 @@ def _contradiction(stream: bytes, rows: int, columns: int, samples: int, bits_al
         body = stream[position + 4 : position + 2 + length]
         if len(body) != length - 2:
             return "the JPEG stream ends inside its headers"
+        if _is_unknown_application(marker, body):
+            return "the JPEG stream is of an unknown version"
         if marker in _FRAME_HEADERS:
             if components:
                 return "the JPEG stream has two frame headers"
@@ -56,6 +62,13 @@ def _contradiction(stream: bytes, rows: int, columns: int, samples: int, bits_al
         elif marker == _START_OF_SCAN:
             return _wrong_scan(body, components, huffman, quantisation, lossless)
         position += 2 + length
+
+
+def _is_unknown_application(marker: int, body: bytes) -> bool:
+    """True for a JFIF version other than 1.x, and for an Adobe colour transform that Adobe never defined."""
+    if marker == _JFIF and body.startswith(b"JFIF\0"):
+        return len(body) > 5 and body[5] != 1
+    return marker == _ADOBE and body.startswith(b"Adobe") and len(body) > 11 and body[11] > 2
 
 
 def _wrong_frame(body: bytes, marker: int, rows: int, columns: int, samples: int, bits_allocated: int) -> str:

@@ -273,6 +273,8 @@ def test_a_jpeg_that_contradicts_its_header_costs_an_error_and_not_the_process(
         "components": original[: frame + 9] + b"\x01" + original[frame + 10 :],
         "precision": original[: frame + 4] + b"\x0c" + original[frame + 5 :],
         "table": original.replace(b"\xff\xdb", b"\xff\xfe"),
+        "version": original.replace(b"JFIF\0\x01", b"JFIF\0\x07"),
+        "rubbish": original.replace(b"\xff\xc0\x00\x11", b"\xff\x00\x00\x11"),
     }
     for name, content in cases.items():
         (tmp_path / f"{name}.dcm").write_bytes(content)
