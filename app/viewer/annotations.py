@@ -30,9 +30,10 @@ def annotate(painter: QPainter, scene: Scene, role: Role, placement: Placement, 
     if scene.picture is None:
         return
     taken = _corners(painter, scene, role, placement, area)
-    if role is Role.ORIGINAL:
-        _scale_bar(painter, scene, placement, area)
-    _letters(painter, scene, area)
+    if not scene.missing(role):
+        _letters(painter, scene, area)
+        if role is Role.ORIGINAL:
+            _scale_bar(painter, scene, placement, area)
     _tags(painter, scene, role, area, taken)
 
 

@@ -39,4 +39,4 @@ def _between(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.floa
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, size - 1)
     share = (position - below).astype(np.float32)[:, None]
-    return values[below] * (1 - share) + values[above] * share
+    return np.asarray(values[below] * (1 - share) + values[above] * share, np.float32)

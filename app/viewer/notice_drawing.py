@@ -12,9 +12,7 @@ from app.viewer.scene import Notice
 WIDEST = 520.0
 HEADING_PIXELS = appearance.TITLE_PIXELS + 2
 WORDS_PIXELS = appearance.BODY_PIXELS + 1
-_WRAP = int(
-    Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-)
+BREAK_HERE = "\N{ZERO WIDTH SPACE}"
 
 
 def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
@@ -25,9 +23,9 @@ def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
         (notice.detail, Ink(WORDS_PIXELS, colour=appearance.TEXT_QUIET)),
         (notice.cure, Ink(WORDS_PIXELS)),
     ]
-    parts = [part for part in parts if part[0]]
+    parts = [(words.replace("/", f"/{BREAK_HERE}"), ink) for words, ink in parts if words]
     room = QRectF(0, 0, width, 10_000)
-    heights = [ink.measure.boundingRect(room, _WRAP, words).height() for words, ink in parts]
+    heights = [ink.measure.boundingRect(room, _wrapping(words, ink, width), words).height() for words, ink in parts]
     total = (
         sum(heights)
         + 10 * (len(parts) - 1)
@@ -42,10 +40,17 @@ def draw_notice(painter: QPainter, notice: Notice, area: QRectF) -> None:
     for (words, ink), height in zip(parts, heights, strict=True):
         painter.setFont(ink.font)
         painter.setPen(QColor(ink.colour))
-        painter.drawText(QRectF(left, y, width, height), _WRAP, words)
+        painter.drawText(QRectF(left, y, width, height), _wrapping(words, ink, width), words)
         y += height + 10
     if notice.fraction is not None:
         _bar(painter, QRectF(area.center().x() - 110, y + 6, 220, 4), notice.fraction)
+
+
+def _wrapping(words: str, ink: Ink, width: float) -> int:
+    """Centred, broken between words and after the slashes of a path; within a word only when it is wider than the pane."""
+    longest = max(ink.width(word) for word in words.replace(BREAK_HERE, " ").split() or [""])
+    wrap = Qt.TextFlag.TextWordWrap if longest < width else Qt.TextFlag.TextWrapAnywhere
+    return int(wrap | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
 
 
 def _sign(painter: QPainter, centre: QPointF) -> None:

@@ -85,7 +85,7 @@ class Pane(QWidget):
             return
         missing = scene.missing(self.role)
         if missing:
-            draw_notice(painter, Notice(missing), area)
+            draw_notice(painter, Notice("", missing), area)
         else:
             self._paint_image(painter, placement, area)
         annotate(painter, scene, self.role, placement, area)

@@ -101,7 +101,8 @@ class Scene:
         if picture is None:
             return self.notice.heading
         if role in SHOWS_PATIENT and not picture.loaded[index]:
-            state = "cannot be read" if index in picture.unreadable else "is still loading"
+            unreadable = index in picture.unreadable
+            state = "cannot be read. Copy or send the series again." if unreadable else "is still loading"
             return f"Slice {index + 1} {state}"
         if role is Role.ORIGINAL:
             return ""

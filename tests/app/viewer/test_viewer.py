@@ -63,7 +63,7 @@ def test_a_slice_that_is_not_there_says_so_and_one_that_arrives_is_drawn(
     series.gate.set()
     qtbot.waitUntil(lambda: scene.missing(Role.ORIGINAL) == "")
     viewer.go_to_slice(0)
-    assert scene.missing(Role.ORIGINAL) == "Slice 1 cannot be read"
+    assert scene.missing(Role.ORIGINAL) == "Slice 1 cannot be read. Copy or send the series again."
 
 
 def test_a_result_is_drawn_once_the_layer_is_switched_on(qtbot: QtBot, opened: Open, made_ct: MakeCt) -> None:
