@@ -119,8 +119,20 @@ def test_the_sound_images_are_scored_whatever_lies_beside_them(scored) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "empty.dcm truncated.dcm prose.dcm ultrasound.dcm hand.dcm one_pixel.dcm one_grey.dcm holiday.jpg cut.png escapes.zip"
-    " bomb.zip locked.zip".split(),
+    [
+        "empty.dcm",
+        "truncated.dcm",
+        "prose.dcm",
+        "ultrasound.dcm",
+        "hand.dcm",
+        "one_pixel.dcm",
+        "one_grey.dcm",
+        "holiday.jpg",
+        "cut.png",
+        "escapes.zip",
+        "bomb.zip",
+        "locked.zip",
+    ],
 )
 def test_each_bad_input_is_one_row_that_names_it_and_the_cure(scored, name: str) -> None:
     _, _, table = scored
