@@ -63,6 +63,12 @@ class TrainingPlan(BaseModel):
     minutes: float | None = Field(
         default=None, gt=0, description="stop at the end of the last epoch that fits, if epochs are not done before"
     )
+    selection_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="of abnormal patients, for watching runs and choosing among them; never reported on",
+    )
     seed: int = 0
 
 

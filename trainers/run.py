@@ -124,7 +124,8 @@ def train(
     cohort = read_cohort(normals)
     check_normals(cohort.labelled("normal", ""))
     _check_kind(cohort, plan)
-    split = split_by_patient(cohort.patients, [s.label == "abnormal" for s in cohort.series], seed=plan.seed)
+    abnormal = [series.label == "abnormal" for series in cohort.series]
+    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed, selection=plan.selection_share)
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
             "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
