@@ -1,0 +1,100 @@
+"""What the work loop does when the disk is full, and which models stay loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import DeviceExhausted, StorageUnavailable
+from engine.host import work as work_module
+from engine.host.events import Events, Stop
+from engine.host.warm import WarmModels
+from engine.host.work import Work
+from engine.imaging.series import Series
+from engine.scoring.result import ScoreValue, SeriesResult
+from engine.store import Store
+from engine.store.rows import QueueCounts
+from engine.store.workers import this_worker
+
+
+class Model:
+    """Gives every series the same score."""
+
+    title, bundle_id, device, batch = "Same", "double-d", "cpu", 4
+
+    def why_not(self, series: Series, *, named: bool) -> str:
+        return ""
+
+    def score(self, series: Iterable[Series], *, cancelled: Callable[[], bool]) -> Iterator[SeriesResult]:
+        for one in series:
+            yield SeriesResult(
+                one, "double-d", "d" * 16, {"s": ScoreValue(1, 50, False)}, "s", None, np.ones((3, 3), np.float16)
+            )
+
+
+def test_a_full_disk_pauses_the_work_and_loses_no_result(
+    store: Store, add_studies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_studies(*[""] * 5)
+    write, refusals = store.arrays.write, iter(range(3))
+
+    def full_at_first(name: str, array: Any) -> str:
+        if next(refusals, None) is not None:
+            raise StorageUnavailable("the disk is full", where=store.folder, cure="Free some space and try again.")
+        return write(name, array)
+
+    monkeypatch.setattr(store.arrays, "write", full_at_first)
+    monkeypatch.setattr(work_module, "PAUSES", (0.05,))
+    reader, writer = os.pipe()
+    stop = Stop()
+    work = Work(store, this_worker(), WarmModels("cpu", open_model=lambda *_: Model()), Events(writer), stop)
+    loop = threading.Thread(target=work.run)
+    loop.start()
+    events: list[dict[str, Any]] = []
+    with os.fdopen(reader) as lines:
+        for line in lines:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "idle":
+                break
+        stop.ask("enough")
+        loop.join(20)
+    os.close(writer)
+    assert [event["error"] for event in events if event["event"] == "paused"] == [
+        f"{store.folder}: the disk is full. Free some space and try again."
+    ] * 3
+    assert store.counts() == QueueCounts(done=5)
+
+
+def test_the_most_recently_used_models_stay_loaded() -> None:
+    opened: list[str] = []
+
+    def open_model(path: str, device: str, batch: int) -> Model:
+        opened.append(path)
+        return Model()
+
+    models = WarmModels("cpu", open_model=open_model, most=2)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        models.get(name, f"/{name}")
+    assert opened == ["/a", "/b", "/c", "/b"]
+
+
+def test_a_model_that_does_not_fit_is_tried_smaller_then_on_the_processor() -> None:
+    tried: list[tuple[str, int]] = []
+
+    def open_model(path: str, device: str, batch: int) -> Model:
+        tried.append((device, batch))
+        if path == "/never" or device != "cpu":
+            raise MemoryError
+        return Model()
+
+    models = WarmModels("cuda", open_model=open_model)
+    models.get("a", "/large")
+    assert tried == [("cuda", 16), ("cuda", 1), ("cpu", 1)]
+    with pytest.raises(DeviceExhausted, match="not enough memory for the model"):
+        models.get("b", "/never")
