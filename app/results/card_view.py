@@ -62,13 +62,18 @@ class CardView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 2, 0, 6)
         column.setSpacing(2)
-        for name, words in card_rows(card)[:2]:
-            column.addWidget(heading(name))
-            column.addWidget(text(words, appearance.TEXT_QUIET))
+        rows = card_rows(card)
+        self._add(column, rows[:2])
         if card.evaluation:
+            column.addSpacing(6)
             column.addWidget(heading(self._evaluation_heading(card)))
             column.addLayout(self._evaluation(card))
-        for name, words in card_rows(card)[2:]:
+        self._add(column, rows[2:])
+
+    @staticmethod
+    def _add(column: QVBoxLayout, rows: list[tuple[str, str]]) -> None:
+        for name, words in rows:
+            column.addSpacing(6)
             column.addWidget(heading(name))
             column.addWidget(text(words, appearance.TEXT_QUIET))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app import appearance
@@ -87,7 +88,7 @@ class ResultsPanel(QWidget):
         self._image_warnings = list(warnings)
 
     def _lay_out(self) -> None:
-        content = QWidget()
+        content = _Content()
         column = QVBoxLayout(content)
         column.setContentsMargins(12, 10, 12, 12)
         column.setSpacing(10)
@@ -182,6 +183,18 @@ class ResultsPanel(QWidget):
             line.addStretch(1)
             column.addLayout(line)
         return entry
+
+
+class _Content(QWidget):
+    """As high as its wrapped text is at the panel's width: left to itself, Qt reserves what the text would need in a narrow column."""
+
+    def minimumSizeHint(self) -> QSize:
+        layout = self.layout()
+        return QSize(0, layout.totalHeightForWidth(self.width()) if layout is not None and self.width() else 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.updateGeometry()
 
 
 def _sentence(words: str) -> str:

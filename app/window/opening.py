@@ -24,6 +24,14 @@ if TYPE_CHECKING:  # cards are read after the first frame
 FILE_FILTER = "Images (*.dcm *.dicom *.ima *.png *.jpg *.jpeg *.nii *.nii.gz *.zip *.csv DICOMDIR);;All files (*)"
 
 
+MAKE_DEMO = """
+import sys
+from engine.phantoms.cohort import make_cohort
+make_cohort(sys.argv[1], 2026, on_study=lambda done, total, _: print(f"{done} of {total}", flush=True))
+"""
+"""What the demo's process runs: phantoms that are there already are kept."""
+
+
 class Opening(QObject):
     """Signals:
     models_ready(): `bundles` are known.
@@ -45,6 +53,7 @@ class Opening(QObject):
         self._waiting: list[str] = []
         self._demo = QProcess(self)
         self._demo.setProcessEnvironment(engine_environment())
+        self._demo.readyReadStandardOutput.connect(self._demo_progress)
         self._demo.finished.connect(self._demo_made)
 
     @property
@@ -92,13 +101,14 @@ class Opening(QObject):
         """Make the sample cohort in a process of its own (drawing anatomy keeps a core busy), then open it."""
         if self._demo.state() != QProcess.ProcessState.NotRunning:
             return
-        folder = self.demo_folder
-        if (folder / "cohort.csv").exists():
-            self.open([str(folder)])
-            return
         self.progress.emit("Making the sample cohort of phantoms…")
-        code = "import sys; from engine.phantoms.cohort import make_cohort; make_cohort(sys.argv[1], 0)"
-        self._demo.start(sys.executable, ["-c", code, str(folder)])
+        self._demo.start(sys.executable, ["-c", MAKE_DEMO, str(self.demo_folder)])
+
+    def _demo_progress(self) -> None:
+        """How many phantoms are made: the last whole line that the process wrote."""
+        lines = bytes(self._demo.readAllStandardOutput().data()).decode("utf-8", "replace").split("\n")
+        if len(lines) > 1:
+            self.progress.emit(f"Making the sample cohort of phantoms: {lines[-2]}…")
 
     @property
     def demo_folder(self) -> Path:
@@ -133,7 +143,7 @@ class Opening(QObject):
         self.progress.emit("")
         if how == QProcess.ExitStatus.NormalExit and status == 0:
             self.open([str(self.demo_folder)])
-        elif how == QProcess.ExitStatus.NormalExit:
+        elif how == QProcess.ExitStatus.NormalExit:  # killed means that the reader stopped it
             last = bytes(self._demo.readAllStandardError().data()).decode("utf-8", "replace").strip().splitlines()
             what = f"the sample cohort could not be made ({last[-1] if last else f'status {status}'})"
             self.problem.emit(Problem(str(self.demo_folder), what, "Free some space and try again.", "Demo"))

@@ -11,7 +11,7 @@ from app.state.settings import Settings
 from app.window.empty_state import EmptyState
 from app.window.window_commands import add_grouped
 
-WORKLIST_WIDTH, RESULTS_WIDTH = 480, 320
+WORKLIST_WIDTH, RESULTS_WIDTH = 500, 320
 NARROW_WORKLIST, NARROW_RESULTS = 372, 288
 NARROW_WINDOW = 1400
 """Below this width of the window the panels give way to the image."""

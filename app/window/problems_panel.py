@@ -67,7 +67,7 @@ class ProblemsPanel(QWidget):
             return False
         row = self.table.rowCount()
         self.table.insertRow(row)
-        for column, words in enumerate((_file_name(problem.where), problem.what, problem.cure)):
+        for column, words in enumerate((_file_name(problem.where), _sentence(problem.what), _sentence(problem.cure))):
             item = QTableWidgetItem(words)
             item.setToolTip(problem.where if column == 0 else words)
             item.setForeground(QColor(appearance.ERROR if column == 1 else appearance.TEXT_QUIET))
@@ -108,6 +108,11 @@ class ProblemsPanel(QWidget):
             words += f" ({self.problems.left_out:,} more are not listed)"
         self.title.setText(words)
         self.count_changed.emit(count)
+
+
+def _sentence(words: str) -> str:
+    words = words.strip().rstrip(".")
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def _file_name(where: str) -> str:
