@@ -8,6 +8,7 @@ _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _END_OF_IMAGE = b"\xff\xd9"
 _PADDING_AFTER_END = 1024
 _JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
+_JPEG_2000_FILE = b"\x00\x00\x00\x0cjP  "
 _JPEG_LS_FRAME = b"\xff\xf7"
 _SIZE_IS_WITHIN = 4096
 
@@ -27,6 +28,21 @@ def ends_inside_a_fragment(encoded: bytes) -> bool:
 def lacks_its_end(stream: bytes) -> bool:
     """True when a JPEG or JPEG-LS stream has no end-of-image marker: CharLS then searches for many seconds, libjpeg paints the rest grey."""
     return _END_OF_IMAGE not in stream[-_PADDING_AFTER_END:]
+
+
+def has_broken_boxes(stream: bytes) -> bool:
+    """True when a JPEG 2000 file format wrapper (ITU-T T.800 I.4) does not lead to its codestream: pydicom would walk an empty box for ever."""
+    if not stream.startswith(_JPEG_2000_FILE):
+        return False
+    position = 0
+    while position + 8 <= len(stream):
+        (length,) = struct.unpack_from(">I", stream, position)
+        if stream[position + 4 : position + 8] == b"jp2c":
+            return False
+        if length < 8:
+            return True
+        position += length
+    return True
 
 
 def claimed_size(stream: bytes) -> tuple[int, int] | None:

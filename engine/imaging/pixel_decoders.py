@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engine.errors import UnreadableImage, UnsupportedTransferSyntax
 from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.dicom_header import EXPLICIT_BIG_ENDIAN, ImageHeader
-from engine.imaging.encapsulation import claimed_size, ends_inside_a_fragment, lacks_its_end
+from engine.imaging.encapsulation import claimed_size, ends_inside_a_fragment, has_broken_boxes, lacks_its_end
 from engine.imaging.jpeg_stream import contradiction
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _unfit(header: ImageHeader, encoded: bytes) -> str:
         return _first_line(problem)
     if (is_jpeg or header.transfer_syntax in _JPEG_LS) and lacks_its_end(stream):
         return "the compressed picture has no end"
+    if has_broken_boxes(stream):
+        return "its JPEG 2000 boxes are broken"
     if not is_jpeg:
         size = claimed_size(stream) or (header.rows, header.columns)
         wrong = size != (header.rows, header.columns)

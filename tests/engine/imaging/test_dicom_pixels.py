@@ -339,3 +339,13 @@ def test_a_stream_of_another_size_than_its_header_is_refused_before_memory_is_ta
     path.write_bytes(content)
     with pytest.raises(UnreadableImage, match="65535 x 65535"):
         decode_stored(read_header(str(path)))
+
+
+@pytest.mark.timeout(10)
+def test_an_empty_jpeg_2000_box_is_refused_rather_than_walked_for_ever(pydicom_files: Path, tmp_path: Path) -> None:
+    content = (pydicom_files / "GDCMJ2K_TextGBR.dcm").read_bytes()
+    box = content.index(b"ftypjp2 ") - 4
+    path = tmp_path / "box.dcm"
+    path.write_bytes(content[:box] + b"\0\0\0\0" + content[box + 4 :])
+    with pytest.raises(UnreadableImage, match="boxes"):
+        decode_stored(read_header(str(path)))
