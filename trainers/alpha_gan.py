@@ -43,8 +43,8 @@ class AlphaGANTrainer(MethodTrainer):
         super().__init__(plan, fabric)
         size = plan.size[0]
         self.stages = growing_stages(resolutions(size), plan.epochs, plan.stage_epochs)
-        self.network = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, ladder="growing")
-        self.average = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, ladder="growing")
+        self.network = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, plan.heatmap_sigma, ladder="growing")
+        self.average = AlphaGAN(size, plan.code, plan.width, plan.preprocessing, plan.heatmap_sigma, ladder="growing")
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
         self.discriminator = Downward(size, 1, plan.width, ladder="growing")

@@ -22,7 +22,7 @@ class Autoencoder3DTrainer(MethodTrainer):
 
     def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
-        self.network = Autoencoder3D(plan.size, plan.width, plan.code, plan.preprocessing)
+        self.network = Autoencoder3D(plan.size, plan.width, plan.code, plan.preprocessing, plan.heatmap_sigma)
         convert_conv3d_weight_memory_format(self.network.to(fabric.device), torch.channels_last_3d)
         self.modules: dict[str, nn.Module] = {"network": self.network}
         adam = Adam(self.network.parameters(), lr=plan.learning_rate, betas=plan.betas)

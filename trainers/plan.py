@@ -55,6 +55,9 @@ class TrainingPlan(BaseModel):
     )
     width: int = Field(default=512, ge=2, description="channels at the network's smallest resolution")
     code: int = Field(default=128, ge=1)
+    heatmap_sigma: float = Field(
+        default=1 / 64, ge=0, lt=1, description="smoothing of the heatmap, as a share of the side"
+    )
     average_decay: float = Field(
         default=0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
     )

@@ -51,6 +51,7 @@ def phantom_chest(data: Path, out: Path, device: str, on_progress: Callable[[Pro
         plan=plan,
         text=text,
         on_progress=on_progress,
+        resume=True,
     )
 
 
@@ -79,6 +80,7 @@ def phantom_hand(data: Path, out: Path, device: str, on_progress: Callable[[Prog
         plan=plan,
         text=text,
         on_progress=on_progress,
+        resume=True,
     )
 
 
@@ -119,6 +121,7 @@ def phantom_head(data: Path, out: Path, device: str, on_progress: Callable[[Prog
         plan=plan,
         text=text,
         on_progress=on_progress,
+        resume=True,
     )
 
 
@@ -154,11 +157,11 @@ def chest_paediatric(data: Path, out: Path, device: str, on_progress: Callable[[
         "alpha-gan",
         data / "labels.csv",
         out=out / f"{text.id}.safetensors",
-        resume=True,
         device=device,
         plan=plan,
         text=text,
         on_progress=on_progress,
+        resume=True,
     )
 
 
@@ -183,7 +186,7 @@ def _small_alpha_gan(preprocessing: str, augmentation: Augmentation, device: str
         method="alpha-gan",
         size=(64, 64),
         preprocessing=preprocessing,
-        epochs=150,
+        epochs=260,
         stage_epochs=4,
         batch=10,
         width=128,

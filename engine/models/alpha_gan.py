@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
-from engine.models.structural_similarity import structural_dissimilarity
+from engine.models.structural_similarity import smoothed, structural_dissimilarity
 
 SLOPE = (
     0.2  # of LeakyReLU; the paper names the activation but not its slope: that of progressive GANs (Karras et al. 2018)
@@ -140,6 +140,7 @@ class AlphaGAN(AnomalyModel):
         code: length of the deterministic code; the paper's is 128.
         width: channels at 4x4; the paper's is 512.
         preprocessing: name in engine.preprocess.
+        heatmap_sigma: the heatmap's smoothing as a share of the side; 0 is the paper's bare |x - x'|, in which every slightly displaced edge shines.
         ladder: "growing" while training, "final" in a bundle.
     """
 
@@ -152,6 +153,7 @@ class AlphaGAN(AnomalyModel):
         code: int = 128,
         width: int = 512,
         preprocessing: str = "chest",
+        heatmap_sigma: float = 1 / 64,
         ladder: Ladder = "final",
     ) -> None:
         super().__init__()
@@ -159,13 +161,19 @@ class AlphaGAN(AnomalyModel):
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
         self.code = code
         self.width = width
+        self.heatmap_sigma = heatmap_sigma
         self.encoder = Downward(size, code, width, ladder)
         self.generator = Generator(size, code, width, ladder)
 
     @property
     def architecture(self) -> dict[str, Any]:
-        size, preprocessing = self.spec.size[0], self.spec.preprocessing
-        return {"size": size, "code": self.code, "width": self.width, "preprocessing": preprocessing}
+        return {
+            "size": self.spec.size[0],
+            "code": self.code,
+            "width": self.width,
+            "preprocessing": self.spec.preprocessing,
+            "heatmap_sigma": self.heatmap_sigma,
+        }
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """The paper's two scores, and structural dissimilarity.
@@ -173,7 +181,7 @@ class AlphaGAN(AnomalyModel):
         `code_norm`: ||Enc(x)||, equation 2.
         `reconstruction_error`: ||x - Gen(Enc(x))||_1, equation 1, as a mean over pixels so that sizes compare.
         `ssim`: 1 - SSIM(x, Gen(Enc(x))) under a wide Gaussian; not the paper's.
-        Heatmap: |x - Gen(Enc(x))| per pixel (figure 3).
+        Heatmap: |x - Gen(Enc(x))| per pixel (figure 3), smoothed by `heatmap_sigma`.
         """
         z = self.encoder(x)  # [B, 128]
         reconstruction = self.generator(z).float()  # [B, 1, S, S]
@@ -183,4 +191,4 @@ class AlphaGAN(AnomalyModel):
             "reconstruction_error": error.flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
         }
-        return Anomaly(scores=scores, heatmap=error, reconstruction=reconstruction)
+        return Anomaly(scores, heatmap=smoothed(error, self.heatmap_sigma), reconstruction=reconstruction)

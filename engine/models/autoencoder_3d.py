@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
-from engine.models.structural_similarity import structural_dissimilarity
+from engine.models.structural_similarity import smoothed, structural_dissimilarity
 
 SLOPE = 0.2
 LEVELS = 4
@@ -31,6 +31,7 @@ class Autoencoder3D(AnomalyModel):
         width: w, channels after the first level.
         code: length of the code.
         preprocessing: name in engine.preprocess.
+        heatmap_sigma: the heatmap's smoothing as a share of each side.
     """
 
     method: ClassVar[str] = "autoencoder-3d"
@@ -42,12 +43,13 @@ class Autoencoder3D(AnomalyModel):
         width: int = 16,
         code: int = 128,
         preprocessing: str = "head-ct",
+        heatmap_sigma: float = 1 / 64,
     ) -> None:
         super().__init__()
         if len(size) != 3 or any(extent < 2**LEVELS or extent % 2**LEVELS for extent in size):
             raise ValueError(f"size must be three multiples of {2**LEVELS}, not {tuple(size)}")
         self.spec = ModelSpec(spatial_dims=3, size=tuple(size), preprocessing=preprocessing)
-        self.width, self.code = width, code
+        self.width, self.code, self.heatmap_sigma = width, code, heatmap_sigma
         channels = [1, *(width << level for level in range(LEVELS))]  # 1, w, 2w, 4w, 8w
         smallest = [extent // 2**LEVELS for extent in size]
         self.smallest = (channels[-1], *smallest)
@@ -72,8 +74,13 @@ class Autoencoder3D(AnomalyModel):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        spec = self.spec
-        return {"size": list(spec.size), "width": self.width, "code": self.code, "preprocessing": spec.preprocessing}
+        return {
+            "size": list(self.spec.size),
+            "width": self.width,
+            "code": self.code,
+            "preprocessing": self.spec.preprocessing,
+            "heatmap_sigma": self.heatmap_sigma,
+        }
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """[B, 1, *S] -> [B, 1, *S] in [-1, 1]."""
@@ -81,7 +88,7 @@ class Autoencoder3D(AnomalyModel):
         return self.decoder(h)
 
     def anomaly(self, x: Tensor) -> Anomaly:
-        """`reconstruction_error`: mean |x - x'|; `mse`: mean squared; `ssim`: structural dissimilarity. Heatmap: |x - x'| per voxel."""
+        """`reconstruction_error`: mean |x - x'|; `mse`: mean squared; `ssim`: structural dissimilarity. Heatmap: |x - x'|, smoothed."""
         reconstruction = self.reconstruct(x).float()
         error = (x.float() - reconstruction).abs()
         scores = {
@@ -89,7 +96,7 @@ class Autoencoder3D(AnomalyModel):
             "mse": torch.square(error).flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
         }
-        return Anomaly(scores=scores, heatmap=error, reconstruction=reconstruction)
+        return Anomaly(scores, heatmap=smoothed(error, self.heatmap_sigma), reconstruction=reconstruction)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:

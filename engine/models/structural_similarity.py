@@ -39,7 +39,7 @@ def similarity_map(x: Tensor, y: Tensor, sigma_of_size: float = SIGMA_OF_SIZE) -
         x = (x.float() + 1) / 2
         y = (y.float() + 1) / 2
         moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)  # [B, 5, *S]: blurred together, one product an axis
-        mean_x, mean_y, xx, yy, xy = _blurred(moments, sigma_of_size).split(1, dim=1)
+        mean_x, mean_y, xx, yy, xy = _blurred(moments, sigma_of_size, every=1 / 3).split(1, dim=1)
         # a variance cannot be negative; rounding on flat ground makes it so
         var_x = (xx - mean_x * mean_x).clamp_min(0)
         var_y = (yy - mean_y * mean_y).clamp_min(0)
@@ -49,11 +49,16 @@ def similarity_map(x: Tensor, y: Tensor, sigma_of_size: float = SIGMA_OF_SIZE) -
         return luminance * structure
 
 
-def _blurred(x: Tensor, sigma_of_size: float) -> Tensor:
-    """[B, C, *S] -> [B, C, *G]: Gaussian blur along every spatial axis, as one matrix product an axis: faster than a wide kernel."""
+def smoothed(x: Tensor, sigma_of_size: float) -> Tensor:
+    """Gaussian blur of [B, C, *S] at every pixel, its standard deviation a share of each side; 0 leaves `x` as it is."""
+    return _blurred(x, sigma_of_size, every=0) if sigma_of_size else x
+
+
+def _blurred(x: Tensor, sigma_of_size: float, every: float) -> Tensor:
+    """[B, C, *S] -> [B, C, *G], blurred along each axis by one matrix product: faster than a wide kernel. G is one place `every` sigma."""
     for axis in range(2, x.ndim):
         sigma = sigma_of_size * x.shape[axis]
-        matrix = _blur_matrix(x.shape[axis], sigma, max(1, int(sigma / 3)), x.device)
+        matrix = _blur_matrix(x.shape[axis], sigma, max(1, int(sigma * every)), x.device)
         x = torch.movedim(torch.movedim(x, axis, -1) @ matrix.T, -1, axis)
     return x
 

@@ -78,7 +78,7 @@ def test_a_size_that_is_no_power_of_two_is_refused(size: int) -> None:
 
 def test_scores_are_the_papers_equations() -> None:
     torch.manual_seed(0)
-    model = AlphaGAN(size=32, code=16, width=64).eval()
+    model = AlphaGAN(size=32, code=16, width=64, heatmap_sigma=0).eval()
     x = torch.rand(3, 1, 32, 32) * 2 - 1
     with torch.inference_mode():
         found = model.anomaly(x)
@@ -88,6 +88,19 @@ def test_scores_are_the_papers_equations() -> None:
     torch.testing.assert_close(found.scores["reconstruction_error"], (x - reconstruction).abs().mean((1, 2, 3)))
     torch.testing.assert_close(found.heatmap, (x - reconstruction).abs())
     assert found.reconstruction is not None and found.reconstruction.abs().max() <= 1
+
+
+def test_a_smoothed_heatmap_keeps_the_error_it_spreads() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(3, 1, 32, 32) * 2 - 1
+    bare, smooth = (AlphaGAN(size=32, code=16, width=64, heatmap_sigma=sigma).eval() for sigma in (0.0, 1 / 16))
+    smooth.load_state_dict(bare.state_dict())
+    with torch.inference_mode():
+        first, second = bare.anomaly(x), smooth.anomaly(x)
+    assert second.heatmap is not None and first.heatmap is not None
+    torch.testing.assert_close(second.heatmap.mean(), first.heatmap.mean(), rtol=0.02, atol=0)
+    assert second.heatmap.std() < 0.6 * first.heatmap.std()
+    torch.testing.assert_close(first.scores, second.scores)
 
 
 def test_an_image_scores_alone_as_in_a_batch() -> None:
