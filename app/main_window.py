@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QEvent, QSize, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QMainWindow
 
 from app.icons import wake_icons
@@ -30,7 +30,7 @@ from engine.errors import NormascopeError
 from engine.store import Store
 
 POLL_MILLISECONDS = 400
-FIRST_SIZE = (1600, 1000)
+FIRST_SIZE = QSize(1600, 1000)
 
 
 class MainWindow(QMainWindow):
@@ -157,8 +157,11 @@ class MainWindow(QMainWindow):
         """As the reader left it."""
         geometry = self.settings.geometry_bytes()
         if not (geometry and self.restoreGeometry(geometry)):
-            screen = self.screen().availableGeometry()
-            self.resize(min(FIRST_SIZE[0], screen.width()), min(FIRST_SIZE[1], screen.height()))
+            room = self.screen().availableGeometry().size()
+            drawn_in_memory = (
+                QGuiApplication.platformName() == "offscreen"
+            )  # its screen is 800 x 800, and means nothing
+            self.resize(FIRST_SIZE if drawn_in_memory else FIRST_SIZE.boundedTo(room))
         self.panes.restore(self.settings, self.width())
         self._check_panels()
 

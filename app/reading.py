@@ -57,6 +57,7 @@ class Reading(QObject):
         self.writes = StoreWrites(self)
         self._store, self._settings = store, settings
         self._worklist, self._viewer, self._results = worklist, viewer, results
+        self._being_saved: set[str] = set()
         self._image_of = ""
         self._drawn: tuple[object, ...] = ()
         self._rest = QTimer(self, singleShot=True, interval=REST_MILLISECONDS)
@@ -64,6 +65,7 @@ class Reading(QObject):
         self.session.listen(self._changed)
         self.writes.failed.connect(self.failed)
         worklist.selected.connect(self.open)
+        worklist.refreshed.connect(self._worklist_refreshed)
         results.series_chosen.connect(self.session.show_series)
         results.score_wanted.connect(self.score_with)
         results.verdict.connect(self.read)
@@ -105,7 +107,7 @@ class Reading(QObject):
         row = self._row()
         if row is None:
             return
-        following = self._worklist.next_unread()
+        following = self._worklist.next_unread(self._being_saved | {row.study_uid})
         self.session.remember(row.study_uid, row.read_state)
         self._save(row.study_uid, verdict)
         self.said.emit(f"Read {_name(row)} as {verdict}  ·  U takes it back")
@@ -129,7 +131,7 @@ class Reading(QObject):
 
     def go_to_next_unread(self) -> None:
         """Select the next study that nobody has read."""
-        following = self._worklist.next_unread()
+        following = self._worklist.next_unread(self._being_saved)
         if following:
             self._worklist.select(following)
         else:
@@ -164,11 +166,17 @@ class Reading(QObject):
 
     def _save(self, study_uid: str, verdict: Verdict) -> None:
         store, reader = self._store, self._settings.reader_name()
+        self._being_saved = {*self._being_saved, study_uid} if verdict != "unread" else self._being_saved - {study_uid}
         self.writes.add(lambda: store.add_reading(study_uid, verdict, "", reader), self._saved)
 
     def _saved(self) -> None:
         self._worklist.refresh()
         self._show_results()
+
+    def _worklist_refreshed(self) -> None:
+        """The rows say by now what was saved."""
+        if not self.writes.pending:
+            self._being_saved = set()
 
     def _row(self) -> WorklistRow | None:
         """What the worklist says of the open study, also when a filter hides it."""

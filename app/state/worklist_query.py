@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,11 @@ def fetch_page(store: Store, query: WorklistQuery, offset: int, limit: int) -> P
     return Page(query, offset, tuple(rows), total, everything, tuple(store.modalities()))
 
 
-def first_unread_after(rows: list[WorklistRow], study_uid: str) -> WorklistRow | None:
-    """The next unread study below `study_uid` in the order shown, from the top again at the end; None when all are read."""
+def first_unread_after(rows: list[WorklistRow], study_uid: str, being_saved: Container[str] = ()) -> WorklistRow | None:
+    """The next unread study below `study_uid` in the order shown, from the top again at the end; None when all are read.
+
+    `being_saved`: studies whose reading is on its way to the store, so that their rows do not say so yet.
+    """
     index = next((i for i, row in enumerate(rows) if row.study_uid == study_uid), -1)
     following = rows[index + 1 :] + rows[: max(index, 0)]
-    return next((row for row in following if row.read_state == "unread"), None)
+    return next((row for row in following if row.read_state == "unread" and row.study_uid not in being_saved), None)

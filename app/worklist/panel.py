@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTableView, QVBoxLayout, QWidget
@@ -86,9 +88,9 @@ class WorklistPanel(QWidget):
             index = min(max(self.model.row_of(self.current) + rows, 0), len(self.model.rows) - 1)
             self.select(self.model.rows[index].study_uid)
 
-    def next_unread(self) -> str:
+    def next_unread(self, being_saved: Container[str] = ()) -> str:
         """UID of the next unread study below the current one, from the top again at the end; "" when all loaded ones are read."""
-        row = first_unread_after(self.model.rows, self.current)
+        row = first_unread_after(self.model.rows, self.current, being_saved)
         return "" if row is None else row.study_uid
 
     def focus_filter(self) -> None:

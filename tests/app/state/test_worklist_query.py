@@ -46,3 +46,9 @@ def test_a_page_counts_what_matches_and_what_there_is(tmp_path: Path) -> None:
 
 def test_an_order_that_the_store_does_not_know_becomes_the_default() -> None:
     assert WorklistQuery().ordered_by("shoe_size", descending=False) == WorklistQuery()
+
+
+def test_a_study_whose_reading_is_being_saved_is_not_next() -> None:
+    rows = [row("0", "unread"), row("1", "unread"), row("2", "unread")]
+    found = first_unread_after(rows, "2", {"0"})
+    assert found is not None and found.study_uid == "1"
