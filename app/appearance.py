@@ -70,8 +70,8 @@ def font(pixels: int = BODY_PIXELS, *, bold: bool = False) -> QFont:
 def mixed(over: str, under: str, share: float) -> QColor:
     """`share` of the first colour over the second, opaque."""
     a, b = QColor(over), QColor(under)
-    parts = (round(x * share + y * (1 - share)) for x, y in zip(a.getRgb()[:3], b.getRgb()[:3], strict=True))
-    return QColor(*parts)
+    pairs = ((a.red(), b.red()), (a.green(), b.green()), (a.blue(), b.blue()))
+    return QColor(*(round(x * share + y * (1 - share)) for x, y in pairs))
 
 
 def verdict_colour(read_state: str) -> str:

@@ -50,4 +50,5 @@ def draw_icon(name: str, colour: str) -> QIcon:
     """A qtawesome icon whose disabled and checked states follow the palette."""
     import qtawesome
 
-    return qtawesome.icon(name, color=colour, color_disabled=appearance.LINE, color_on=appearance.TEXT)
+    icon: QIcon = qtawesome.icon(name, color=colour, color_disabled=appearance.LINE, color_on=appearance.TEXT)
+    return icon

@@ -52,13 +52,14 @@ class ResultsPanel(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
         self._scroll = QScrollArea()
+        self._content = _Content()
         self._lay_out()
         self.show_nothing()
 
     def show_nothing(self) -> None:
         """No study is open."""
         self._shown = ()
-        self._scroll.widget().hide()
+        self._content.hide()
         self.readings.show_reading(None, [])
 
     def show_study(
@@ -79,7 +80,7 @@ class ResultsPanel(QWidget):
         self._shown = shown
         self.header.show_study(row, session)
         self._fill(row, session, bundles)
-        self._scroll.widget().show()
+        self._content.show()
         if other_study:
             self._scroll.verticalScrollBar().setValue(0)
 
@@ -88,21 +89,20 @@ class ResultsPanel(QWidget):
         self._image_warnings = list(warnings)
 
     def _lay_out(self) -> None:
-        content = _Content()
-        column = QVBoxLayout(content)
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(12, 10, 12, 12)
         column.setSpacing(10)
         column.addWidget(self.header)
         column.addWidget(rule())
         column.addWidget(self._parts)
         column.addStretch(1)
-        self._scroll.setWidget(content)
+        self._scroll.setWidget(self._content)
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        content.setObjectName("content")
-        content.setStyleSheet("#content { background: transparent; }")
+        self._content.setObjectName("content")
+        self._content.setStyleSheet("#content { background: transparent; }")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)

@@ -50,12 +50,20 @@ class Page:
 
 def fetch_page(store: Store, query: WorklistQuery, offset: int, limit: int) -> Page:
     """Ask the store; safe on any thread. Raises StorageUnavailable."""
-    filters = {"modality": query.modality, "status": query.status, "read_state": query.read_state}
+    modality, status, read_state = query.modality, query.status, query.read_state
     rows = store.worklist(
-        query.text, **filters, order=query.order, descending=query.descending, limit=limit, offset=offset
+        query.text,
+        modality=modality,
+        status=status,
+        read_state=read_state,
+        order=query.order,
+        descending=query.descending,
+        limit=limit,
+        offset=offset,
     )
-    everything = store.worklist_size("")
-    total = store.worklist_size(query.text, **filters) if query.filtered else everything
+    total = everything = store.worklist_size("")
+    if query.filtered:
+        total = store.worklist_size(query.text, modality=modality, status=status, read_state=read_state)
     return Page(query, offset, tuple(rows), total, everything, tuple(store.modalities()))
 
 

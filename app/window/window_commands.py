@@ -66,7 +66,7 @@ MENUS = ("File", "Study", "Reading", "Image", "View", "Help")
 IMAGE_GROUPS = ("tool", "window", "image", "overlay", "layout", "slice")
 
 
-def make_actions(window: QMainWindow, functions: Mapping[str, Callable[[], None]]) -> dict[str, QAction]:
+def make_actions(window: QMainWindow, functions: Mapping[str, Callable[[], object]]) -> dict[str, QAction]:
     """An action for each command, bound to the function of its name and live in the whole window."""
     actions: dict[str, QAction] = {}
     for command in COMMANDS:

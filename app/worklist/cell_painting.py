@@ -28,8 +28,8 @@ class WorklistDelegate(QStyledItemDelegate):
     ) -> None:
         """One cell."""
         row: WorklistRow = index.data(ROW_ROLE)
-        rect: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        rect: QRect = option.rect
+        state: QStyle.StateFlag = option.state
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         _background(painter, rect, state, first=index.column() == 0)
