@@ -66,6 +66,7 @@ class ImageHeader:
     body_part: str = ""
     view: str = ""
     laterality: str = ""
+    patient_orientation: tuple[str, str] = ("", "")
     description: str = ""
     study_description: str = ""
     study_date: str = ""

@@ -49,7 +49,7 @@ _SHORT = {
     "bits_stored": 0x00280101,
 }
 IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE = 0x00080008, 0x00100010, 0x00080020, 0x00080021
-IMAGE_LATERALITY, LATERALITY = 0x00200062, 0x00200060
+IMAGE_LATERALITY, LATERALITY, PATIENT_ORIENTATION = 0x00200062, 0x00200060, 0x00200020
 FRAMES, POSITION, ORIENTATION = 0x00280008, 0x00200032, 0x00200037
 SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION = 0x00280002, 0x00280004, 0x00280102, 0x00280103
 PADDING, PADDING_LIMIT = 0x00280120, 0x00280121
@@ -60,7 +60,8 @@ CHARACTER_SET = 0x00080005
 WANTED = frozenset(
     (
         *_TEXT.values(), *_INTEGER.values(), *_DECIMAL.values(), *_PAIR.values(), *_SHORT.values(),
-        IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, FRAMES, POSITION, ORIENTATION,
+        IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, PATIENT_ORIENTATION, FRAMES,
+        POSITION, ORIENTATION,
         SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION, PADDING, PADDING_LIMIT, CENTER, WIDTH, INTERCEPT, SLOPE,
         WINDOW_NAME, VOI_FUNCTION, CHARACTER_SET,
         MODALITY_LUT, VOI_LUT, SHARED_GROUPS, FRAME_GROUPS, ANATOMIC_REGION, VIEW_CODE,
@@ -130,6 +131,7 @@ def _shared_fields(values: HeaderValues) -> dict[str, Any]:
         "patient_name": values.name(PATIENT_NAME),
         "study_date": values.date(STUDY_DATE) or values.date(SERIES_DATE),
         "laterality": laterality if laterality in ("L", "R") else "",
+        "patient_orientation": _edges(values.texts(PATIENT_ORIENTATION)),
         "frames": max(values.integer(FRAMES) or 1, 1),
         "samples_per_pixel": values.short(SAMPLES) or 1,
         "photometric": values.text(PHOTOMETRIC).upper() or "MONOCHROME2",
@@ -152,6 +154,13 @@ def _shared_fields(values: HeaderValues) -> dict[str, Any]:
     plausible = high_bit is not None and fields["bits_stored"] - 1 <= high_bit < max(allocated, 1)
     fields["high_bit"] = high_bit if plausible else max(fields["bits_stored"] - 1, 0)
     return fields
+
+
+def _edges(sides: tuple[str, ...]) -> tuple[str, str]:
+    """PatientOrientation as (towards higher columns, towards higher rows); ("", "") unless both are written in the standard's letters."""
+    if len(sides) != 2 or not all(side and set(side) <= set("LRAPHF") for side in sides):
+        return ("", "")
+    return (sides[0], sides[1])
 
 
 def window_tags(

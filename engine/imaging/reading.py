@@ -65,6 +65,7 @@ def _read_dicom(source: str) -> Radiograph:
         other_windows=others,
         minimum_is_white=header.minimum_is_white,
         valid=frame.valid,
+        patient_orientation=header.patient_orientation,
         warnings=tuple(warnings),
     )
 

@@ -17,6 +17,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from engine.errors import UnreadableImage
 from engine.imaging import dicom_fallback, dicom_header
 from engine.imaging.dicom_header import frame_headers, read_header
+from engine.imaging.discovery import open_study
 
 GREY = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 
@@ -97,6 +98,12 @@ def test_study_dates_are_iso_or_absent(write_radiograph: Callable[..., Path], wr
 def _short(text: str) -> bytes:
     padded = text + " " * (len(text) % 2)
     return len(padded).to_bytes(2, "little") + padded.encode()
+
+
+def test_patient_orientation_reaches_the_film_and_nonsense_does_not(write_radiograph: Callable[..., Path]) -> None:
+    film = next(iter(open_study(write_radiograph(GREY, PatientOrientation=["L", "F"]))))
+    assert film.load_radiograph().patient_orientation == ("L", "F")
+    assert read_header(str(write_radiograph(GREY, PatientOrientation=["LEFT", "X"]))).patient_orientation == ("", "")
 
 
 def test_laterality_of_the_image_comes_before_that_of_the_series(write_radiograph: Callable[..., Path]) -> None:
