@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, column, func, literal_column, select, table, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, column, func, literal_column, select, table, text
 
 from engine.store.rows import SORTABLE, StudyScore, WorklistRow
 from engine.store.search import contains_all, fts_query
@@ -13,6 +13,11 @@ from engine.store.tables import studies
 _COLUMN_OF = {"view": "view_position"}
 _FEW = 3000
 """Up to so many matches are fetched and sorted; beyond, the order's index is walked and matches picked from it."""
+_AHEAD = 3000
+"""So many rows along the order are looked at first when many match: mostly the page is full before they end."""
+
+_ID_UNINDEXED = literal_column("+studies.id", BigInteger)
+"""Keeps SQLite from starting at the many matches and sorting them all: it walks the order's index instead, and stops at a page."""
 
 
 def page(
@@ -33,17 +38,30 @@ def page(
         raise ValueError(f"a worklist is not ordered by {order!r}; choose one of {', '.join(SORTABLE)}")
     score = studies.c.percentile_mean if study_score == "mean" else studies.c.percentile
     key = score if order == "percentile" else studies.c[_COLUMN_OF.get(order, order)]
-    query = _where(connection, select(*_columns(score)), typed, modality, status, read_state)
+    query = _narrowed(connection, select(*_columns(score)), modality, status, read_state)
     ordering = key.desc() if descending else key.asc()
     if order == "percentile":
         ordering = ordering.nulls_last()
     query = query.order_by(ordering, studies.c.id.desc() if descending else studies.c.id)
-    return [WorklistRow(*row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+    def rows(chosen: Select[Any]) -> list[WorklistRow]:
+        return [WorklistRow(*row) for row in connection.execute(chosen.limit(limit).offset(offset))]
+
+    if not typed.strip():
+        return rows(query)
+    few = _few_matches(connection, typed)
+    if few is not None:
+        return rows(query.where(studies.c.id.in_(few)))
+    ahead = query.with_only_columns(studies.c.id).limit(_AHEAD)
+    found = rows(query.where(_ID_UNINDEXED.in_(ahead), contains_all(typed)))
+    return found if len(found) == limit else rows(query.where(_matching(connection, typed)))
 
 
 def size(connection: Connection, typed: str, *, modality: str, status: str, read_state: str) -> int:
     """How many studies the same filter leaves."""
-    query = _where(connection, select(func.count()).select_from(studies), typed, modality, status, read_state)
+    query = _narrowed(connection, select(func.count()).select_from(studies), modality, status, read_state)
+    if typed.strip():
+        query = query.where(_matching(connection, typed))
     return int(connection.execute(query).scalar_one())
 
 
@@ -69,9 +87,7 @@ def _columns(score: ColumnElement[float]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _where(
-    connection: Connection, query: Select[Any], typed: str, modality: str, status: str, read_state: str
-) -> Select[Any]:
+def _narrowed(connection: Connection, query: Select[Any], modality: str, status: str, read_state: str) -> Select[Any]:
     if modality:  # a study of several modalities is stored as "CR/DX"
         values = connection.execute(select(studies.c.modality).distinct()).scalars()
         query = query.where(studies.c.modality.in_([v for v in values if modality in v.split("/")]))
@@ -79,18 +95,24 @@ def _where(
         query = query.where(studies.c.status == status)
     if read_state:
         query = query.where(studies.c.read_state == read_state)
-    if typed.strip():
-        query = query.where(_matching(connection, typed))
     return query
+
+
+def _few_matches(connection: Connection, typed: str) -> list[int] | None:
+    """The ids of the studies that match, or None when there are many, or no index to ask."""
+    if connection.dialect.name != "sqlite":
+        return None
+    found: list[int] = list(connection.execute(_search(typed).limit(_FEW + 1)).scalars())
+    return found if len(found) <= _FEW else None
 
 
 def _matching(connection: Connection, typed: str) -> ColumnElement[bool]:
     if connection.dialect.name != "sqlite":
         return contains_all(typed)
-    search = table("study_search", column("rowid"))
-    match = text("study_search MATCH :typed").bindparams(typed=fts_query(typed))
-    found = connection.execute(select(search.c.rowid).where(match).limit(_FEW + 1)).scalars().all()
-    if len(found) <= _FEW:
-        return studies.c.id.in_(found)
-    # `+id` keeps SQLite from starting at the many matches and sorting them all: it walks the order's index instead
-    return literal_column("+studies.id").in_(select(search.c.rowid).where(match))
+    return _ID_UNINDEXED.in_(_search(typed))
+
+
+def _search(typed: str) -> Select[Any]:
+    """Ids from the trigram index."""
+    search = table("study_search", column("rowid", BigInteger))
+    return select(search.c.rowid).where(text("study_search MATCH :typed").bindparams(typed=fts_query(typed)))

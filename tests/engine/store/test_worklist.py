@@ -90,14 +90,19 @@ def test_an_order_that_is_no_column_is_refused(store: Store) -> None:
         store.worklist(order="study_uid; DROP TABLE studies")
 
 
+@pytest.mark.parametrize("ahead", [2, 5, 100])
 def test_a_filter_with_many_matches_keeps_the_order(
-    store: Store, make_series: Any, monkeypatch: pytest.MonkeyPatch
+    store: Store, make_series: Any, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    monkeypatch.setattr("engine.store.worklist._FEW", 3)  # the other of the two plans, which large stores take
-    store.add_series(make_series(i, study_date=f"2020-01-{i + 1:02}") for i in range(9))
-    rows = store.worklist("chest", order="study_date", limit=4)
-    assert [row.study_date for row in rows] == ["2020-01-09", "2020-01-08", "2020-01-07", "2020-01-06"]
-    assert store.worklist_size("chest") == 9
+    monkeypatch.setattr("engine.store.worklist._FEW", 3)  # the plans that large stores take, on a small one
+    monkeypatch.setattr("engine.store.worklist._AHEAD", ahead)
+    store.add_series(
+        make_series(i, study_date=f"2020-01-{i + 1:02}", body_part="HAND" if i % 3 == 0 else "CHEST") for i in range(12)
+    )
+    pages = [store.worklist("chest", order="study_date", limit=3, offset=start) for start in (0, 3, 6)]
+    days = [[int(row.study_date[-2:]) for row in page] for page in pages]
+    assert days == [[12, 11, 9], [8, 6, 5], [3, 2]]
+    assert store.worklist_size("chest") == 8
 
 
 def test_a_study_of_two_modalities_is_found_by_either(store: Store, make_series: Any) -> None:
