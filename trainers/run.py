@@ -7,7 +7,6 @@ import importlib
 import platform
 import secrets
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -131,7 +130,6 @@ def train(
             "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
         )
 
-    started = time.monotonic()
     preprocessing = Preprocessing(
         name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
     )
@@ -139,7 +137,7 @@ def train(
     model = trainer.scoring_model().cpu()
     inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
     found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
-    recipe = _recipe(plan, trainer, history, found, target, time.monotonic() - started) | text.recipe
+    recipe = _recipe(plan, trainer, history, found, target) | text.recipe
     card = _card(text, out, plan, preprocessing, model, cohort, split, found, recipe)
     dtype = torch.float16 if _agrees_in_half(model, inputs, target) else torch.float32
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
@@ -238,7 +236,6 @@ def _recipe(
     history: Sequence[Progress],
     found: Calibrated,
     device: torch.device,
-    seconds: float,
 ) -> dict[str, Any]:
     """What was done, for the card."""
     return {
@@ -247,7 +244,7 @@ def _recipe(
         "checkpoint_rule": "the moving average of the weights after the last epoch; no validation image takes part in the choice",
         "last_losses": history[-1].losses if history else {},
         "steps_skipped_as_not_finite": trainer.skipped,
-        "seconds": round(seconds),
+        "seconds": round(history[-1].seconds) if history else 0,
         "device": device.type,
         "bfloat16_drift": found.bfloat16_drift,
     }
