@@ -10,6 +10,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.appearance import apply_appearance
@@ -75,13 +77,18 @@ def bundle(tmp_path: Path) -> InstalledBundle:
     return InstalledBundle(card.id, tmp_path / "chest-model.safetensors", "c" * 16, card)
 
 
+@pytest.fixture(scope="session")
+def dressed(qapp: QApplication) -> None:
+    """The application's style sheet, once."""
+    apply_appearance(qapp)
+
+
 @pytest.fixture
 def empty_window(
-    qtbot: QtBot, tmp_path: Path, bundle: InstalledBundle, monkeypatch: pytest.MonkeyPatch
+    dressed: None, qtbot: QtBot, tmp_path: Path, bundle: InstalledBundle, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MainWindow]:
     """The window as a reader first meets it."""
     monkeypatch.setattr(shelf, "installed", lambda **_: [bundle])
-    apply_appearance(_application(qtbot))
     store = Store(None, tmp_path / "data")
     window = MainWindow(store, Settings(reader="tester"))
     window.resize(1280, 800)
@@ -91,6 +98,10 @@ def empty_window(
     qtbot.waitUntil(lambda: window.opening.bundles is not None)
     yield window
     window.close()
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(
+        None, QEvent.Type.DeferredDelete
+    )  # a window that lives on slows every test after it
     store.close()
 
 
@@ -127,12 +138,6 @@ def score(bundle: InstalledBundle, qtbot: QtBot) -> Callable[[MainWindow], None]
         qtbot.waitUntil(lambda: sum(row.percentile is not None for row in window.worklist.model.rows) == len(NAMES))
 
     return finish
-
-
-def _application(qtbot: QtBot):  # type: ignore[no-untyped-def]
-    from PySide6.QtWidgets import QApplication
-
-    return QApplication.instance()
 
 
 def _dataset(sop_class: str, modality: str, part: str, name: str, patient: str, date: str) -> Dataset:
