@@ -105,10 +105,10 @@ class Opening(QObject):
         self._demo.start(sys.executable, ["-c", MAKE_DEMO, str(self.demo_folder)])
 
     def _demo_progress(self) -> None:
-        """How many phantoms are made: the last whole line that the process wrote."""
-        lines = bytes(self._demo.readAllStandardOutput().data()).decode("utf-8", "replace").split("\n")
-        if len(lines) > 1:
-            self.progress.emit(f"Making the sample cohort of phantoms: {lines[-2]}…")
+        """How many phantoms are made, a line each."""
+        while self._demo.canReadLine():
+            words = bytes(self._demo.readLine().data()).decode("utf-8", "replace").strip()
+            self.progress.emit(f"Making the sample cohort of phantoms: {words}…")
 
     @property
     def demo_folder(self) -> Path:
