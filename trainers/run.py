@@ -45,8 +45,8 @@ TRAINERS: dict[str, str] = {
 """Method name -> "module:Class"."""
 
 FEWEST_CALIBRATION = 5
-HALF_AGREES = 1e-3
-"""Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more."""
+HALF_AGREES = 1e-2
+"""Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more, about a thousandth of itself."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,11 @@ def train(
         name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
     )
     trainer, history, failures = _trained(cohort, split, plan, preprocessing, folder, target, resume, on_progress)
-    model = trainer.scoring_model().cpu()
     inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
+    model, dtype = _as_stored(trainer.scoring_model().cpu(), inputs, target)
     found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
     recipe = _recipe(plan, trainer, history, found, target) | text.recipe
     card = _card(text, out, plan, preprocessing, model, cohort, split, found, recipe)
-    dtype = torch.float16 if _agrees_in_half(model, inputs, target) else torch.float32
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
     card, digest = _with_evaluation(out, card, cohort, split, device, found, dtype, digest)
     shutil.rmtree(folder, ignore_errors=True)
@@ -223,11 +222,13 @@ def _inputs(cohort: Cohort, indices: Sequence[int], preprocessing: Preprocessing
     return inputs
 
 
-def _agrees_in_half(model: AnomalyModel, inputs: Inputs, device: torch.device) -> bool:
-    """Whether weights rounded to float16 give the same scores."""
-    rounded = type(model)(**model.architecture)
+def _as_stored(model: AnomalyModel, inputs: Inputs, device: torch.device) -> tuple[AnomalyModel, torch.dtype]:
+    """The network with its weights rounded to float16, half the size, where its scores stay the same; else as it is. Calibrated as stored."""
+    rounded = type(model)(**model.architecture).eval()
     rounded.load_state_dict({name: value.half().to(value.dtype) for name, value in model.state_dict().items()})
-    return agreement(model, rounded, inputs, device) <= HALF_AGREES
+    if agreement(model, rounded, inputs, device) <= HALF_AGREES:
+        return rounded, torch.float16
+    return model, torch.float32
 
 
 def _recipe(
