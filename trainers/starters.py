@@ -28,7 +28,7 @@ _PHANTOM_LIMITS = (
 
 def phantom_chest(data: Path, out: Path, device: str, on_progress: Callable[[Progress], None]) -> Trained:
     """A small alpha-GAN of synthetic chests for the demonstration."""
-    cohort = make_cohort(data / "chest", seed=PHANTOM_SEED, chest=240, hands=0, heads=0, lesion_share=0.2)
+    cohort = make_cohort(data / "chest", seed=PHANTOM_SEED, chest=130, hands=0, heads=0, lesion_share=0.2)
     plan = _small_alpha_gan("chest", Augmentation(), device)
     text = CardText(
         id="chest-phantom-alpha-gan",
@@ -57,7 +57,7 @@ def phantom_chest(data: Path, out: Path, device: str, on_progress: Callable[[Pro
 
 def phantom_hand(data: Path, out: Path, device: str, on_progress: Callable[[Progress], None]) -> Trained:
     """A small alpha-GAN of synthetic hands, left and right, for the demonstration."""
-    cohort = make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=200, heads=0, lesion_share=0.2)
+    cohort = make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=110, heads=0, lesion_share=0.2)
     plan = _small_alpha_gan("musculoskeletal", Augmentation(mirror=True), device)
     text = CardText(
         id="hand-phantom-alpha-gan",
@@ -86,7 +86,7 @@ def phantom_hand(data: Path, out: Path, device: str, on_progress: Callable[[Prog
 
 def phantom_head(data: Path, out: Path, device: str, on_progress: Callable[[Progress], None]) -> Trained:
     """A small 3D autoencoder of synthetic head CT for the demonstration."""
-    cohort = make_cohort(data / "heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=130, lesion_share=0.2)
+    cohort = make_cohort(data / "heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=64, lesion_share=0.2)
     plan = TrainingPlan(
         method="autoencoder-3d",
         size=(32, 64, 64),
