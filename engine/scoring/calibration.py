@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from engine.models.card import ScoreCalibration
 
@@ -45,6 +44,8 @@ def heatmap_tables(maps: npt.NDArray[np.floating]) -> tuple[Map, Map]:
     Returns:
         (mean, p99), [*S] float32; p99 exceeds the mean everywhere.
     """
+    from scipy.ndimage import gaussian_filter  # only calibration needs it, and windows open without it
+
     sigma = [SMOOTHING_OF_SIZE * extent for extent in maps.shape[1:]]
     mean = gaussian_filter(maps.mean(axis=0, dtype=np.float64), sigma, mode="nearest")
     high = gaussian_filter(np.quantile(maps, 0.99, axis=0).astype(np.float64), sigma, mode="nearest")
