@@ -137,6 +137,8 @@ QMenu::separator {{ height: 1px; background: {LINE}; margin: 4px 6px; }}
 QToolBar {{ background: {WINDOW}; border: 0; spacing: 2px; padding: 2px 4px; }}
 QToolBar::separator {{ background: {LINE}; width: 1px; margin: 4px 5px; }}
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: {RADIUS}px; padding: 3px 5px; color: {TEXT}; }}
+QToolBar QToolButton {{ padding: 3px; }}
+QToolBar QToolButton#qt_toolbar_ext_button {{ background: {RAISED}; min-width: 12px; }}
 QToolButton:hover {{ background: {HOVER}; }}
 QToolButton:checked {{ background: {SELECTION}; border-color: {ACCENT}; }}
 QToolButton:pressed {{ background: {SELECTION}; }}
