@@ -174,7 +174,7 @@ def _write_study(store: Store, row: WorklistRow, rank: int, pictures: Path, resu
 
 def _as_result(store: Store, found: ResultRow, by_key: dict[str, Series]) -> SeriesResult:
     """A stored result as results.csv takes it; its arrays stay on disk until they are looked at."""
-    units, made = found.units, found.reconstruction
+    units, made = found.heatmap, found.reconstruction
     return SeriesResult(
         by_key[found.series_key],
         found.bundle_id,
