@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import appearance
 
-BINS = 36
+FEWEST_BINS, MOST_BINS = 8, 36
 _FARTHEST = 0.6
 """How far beyond the cohort the axis is stretched to hold this study, as a share of the cohort's range; farther, an arrow says so."""
 
@@ -41,10 +42,15 @@ class HistogramData:
         high_end = min(max(high, self.score, self.cut_off), high + _FARTHEST * span)
         return low_end - 0.03 * span, high_end + 0.05 * span
 
+    @property
+    def bins(self) -> int:
+        """As many as the number of normals can fill without gaps that mean nothing: twice its square root."""
+        return min(max(round(2 * len(self.normals) ** 0.5), FEWEST_BINS), MOST_BINS)
+
     def counts(self) -> list[int]:
-        """Normals in each of `BINS` equal bins of the axis."""
+        """Normals in each of `bins` equal bins of the axis."""
         low, high = self.axis
-        edges = [low + (high - low) * i / BINS for i in range(BINS + 1)]
+        edges = [low + (high - low) * i / self.bins for i in range(self.bins + 1)]
         below = [bisect_right(self.normals, edge) for edge in edges]
         return [after - before for before, after in pairwise(below)]
 
@@ -61,11 +67,12 @@ class HistogramData:
 
 
 def cut_off_score(normals: tuple[float, ...], percentile: float) -> float:
-    """The raw score at a percentile of the normals, interpolated."""
-    position = (len(normals) - 1) * min(max(percentile, 0.0), 100.0) / 100
-    below = int(position)
-    above = min(below + 1, len(normals) - 1)
-    return normals[below] + (normals[above] - normals[below]) * (position - below)
+    """The raw score that a study must exceed to stand at or over a percentile, which is the share of normals that score lower.
+
+    One of the normals' own scores and not interpolated: what is drawn over the line is then what the model flags, however few normals.
+    """
+    lower = math.ceil(len(normals) * min(max(percentile, 0.0), 100.0) / 100 - 1e-9)
+    return normals[max(lower, 1) - 1]
 
 
 class Histogram(QWidget):
@@ -97,14 +104,15 @@ class Histogram(QWidget):
     def _draw_bars(self, painter: QPainter, field: QRectF) -> None:
         counts = self.data.counts()
         highest = max(max(counts), 1)
-        width = field.width() / BINS
+        bins = len(counts)
+        width = field.width() / bins
         low, high = self.data.axis
         painter.setPen(Qt.PenStyle.NoPen)
         for i, count in enumerate(counts):
             if not count:
                 continue
             tall = max(field.height() * count / highest, 1.5)
-            over = low + (high - low) * (i + 0.5) / BINS > self.data.cut_off
+            over = low + (high - low) * (i + 0.5) / bins > self.data.cut_off
             painter.setBrush(
                 appearance.mixed(appearance.FLAGGED, appearance.COHORT, 0.35) if over else QColor(appearance.COHORT)
             )

@@ -11,7 +11,15 @@ from app import appearance
 from app.results.card_view import CardView
 from app.results.histogram import Histogram, HistogramData, cut_off_score
 from app.results.labels import Foldout, caution, text
-from app.results.wording import cohort_noun, compared, ordinal, raw_number, score_title, shown_percentile
+from app.results.wording import (
+    cohort_noun,
+    compared,
+    ordinal,
+    place_in_words,
+    raw_number,
+    score_title,
+    shown_percentile,
+)
 from engine.store.rows import ResultRow, ScoreRow
 
 if TYPE_CHECKING:
@@ -75,7 +83,9 @@ class ScoreBlock(QWidget):
             raw += f",  cut-off {raw_number(cut_off)}"
         right = raw
         if not primary and score.percentile is not None:
-            right = f"{ordinal(shown_percentile(score.percentile))} percentile"
+            calibration = self._card.calibration.scores.get(name) if self._card else None
+            place = f"{ordinal(shown_percentile(score.percentile))} percentile"
+            right = place_in_words(score.percentile, calibration.n) if calibration else place
         colour = appearance.FLAGGED if score.flagged and not primary else appearance.TEXT_QUIET
         title = text(score_title(name), appearance.TEXT_QUIET, appearance.SMALL_PIXELS)
         title.setToolTip("This score ranks the worklist" if primary else "This score does not rank the worklist")

@@ -40,6 +40,13 @@ def compared(percentile: float, normals: int, noun: str) -> str:
     return f"{ordinal(shown_percentile(percentile))} percentile of {normals} {noun}"
 
 
+def place_in_words(percentile: float, normals: int) -> str:
+    """The same in few words: "97th percentile", "above all 161"."""
+    if percentile >= 100:
+        return f"above all {normals}"
+    return f"below all {normals}" if percentile <= 0 else f"{ordinal(shown_percentile(percentile))} percentile"
+
+
 def score_title(name: str) -> str:
     """A score's name as read: `latent_distance` becomes "Latent distance", `ssim` "SSIM"."""
     words = [word.upper() if word in _ABBREVIATIONS else word for word in name.replace("-", "_").split("_") if word]

@@ -55,9 +55,11 @@ def score_tip(row: WorklistRow) -> str:
     """The number with what it is compared to."""
     if row.percentile is None:
         return status_tip(row)
-    place = ordinal(shown_percentile(row.percentile))
+    place = f"{ordinal(shown_percentile(row.percentile))} percentile of"
+    if row.percentile >= 100 or row.percentile <= 0:
+        place = "Higher than all of" if row.percentile > 0 else "Lower than all of"
     flag = "over the cut-off" if row.flagged else "below the cut-off"
-    return f"{place} percentile of the model's normal cohort, {flag}\n{score_title(row.score_name)} · {row.bundle_id}"
+    return f"{place} the model's normal cohort, {flag}\n{score_title(row.score_name)} · {row.bundle_id}"
 
 
 def patient_text(row: WorklistRow) -> str:

@@ -7,6 +7,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.results.histogram import Histogram, HistogramData, cut_off_score
+from engine.models.card import ScoreCalibration
+from engine.scoring.calibration import percentile
 
 NORMALS = tuple(np.linspace(10, 20, 161))
 
@@ -20,9 +22,20 @@ def test_every_normal_is_counted_wherever_the_study_lies(score: float) -> None:
     assert sum(data(score).counts()) == len(NORMALS)
 
 
-def test_cut_off_is_the_score_at_its_percentile() -> None:
-    assert cut_off_score(NORMALS, 95) == pytest.approx(np.percentile(NORMALS, 95))
-    assert cut_off_score((3.0,), 95) == 3.0
+@pytest.mark.parametrize("normals", [1, 2, 12, 20, 161, 1000])
+@pytest.mark.parametrize("flag", [50.0, 90.0, 95.0, 99.0, 100.0])
+def test_what_lies_over_the_drawn_cut_off_is_what_the_engine_flags(normals: int, flag: float) -> None:
+    scores = tuple(np.sort(np.random.default_rng(normals).normal(size=normals)))
+    calibration = ScoreCalibration(normal_scores=scores, n=normals)
+    cut_off = cut_off_score(scores, flag)
+    for score in (*scores, *(value + 1e-9 for value in scores), scores[0] - 1, scores[-1] + 1):
+        assert (score > cut_off) == (percentile(score, calibration) >= flag), f"at {score}"
+
+
+def test_few_normals_make_few_bins() -> None:
+    few = HistogramData(tuple(np.linspace(0, 1, 12)), 0.5, 0.9, False)
+    assert (few.bins, data(15).bins) == (8, 25)
+    assert min(few.counts()[1:-1]) > 0, "a comb of gaps says nothing"
 
 
 def test_places_keep_their_order() -> None:

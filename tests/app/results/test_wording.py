@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.results.wording import compared, ordinal, person_name, raw_number, score_title, shown_percentile
+from app.results.wording import (
+    compared,
+    ordinal,
+    person_name,
+    place_in_words,
+    raw_number,
+    score_title,
+    shown_percentile,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +27,10 @@ from app.results.wording import compared, ordinal, person_name, raw_number, scor
 )
 def test_percentile_names_its_cohort(percentile: float, expected: str) -> None:
     assert compared(percentile, 161, "normal chests") == expected
+
+
+def test_the_ends_are_said_in_few_words_too() -> None:
+    assert [place_in_words(p, 12) for p in (100, 0, 91.7)] == ["above all 12", "below all 12", "91st percentile"]
 
 
 def test_only_the_very_top_reads_100() -> None:
