@@ -45,7 +45,7 @@ class HistogramData:
     @property
     def bins(self) -> int:
         """As many as the number of normals can fill without gaps that mean nothing: twice its square root."""
-        return min(max(round(2 * len(self.normals) ** 0.5), FEWEST_BINS), MOST_BINS)
+        return min(max(round(2 * math.sqrt(len(self.normals))), FEWEST_BINS), MOST_BINS)
 
     def counts(self) -> list[int]:
         """Normals in each of `bins` equal bins of the axis."""
