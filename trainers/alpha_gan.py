@@ -68,6 +68,8 @@ class AlphaGANTrainer(MethodTrainer):
         self.generate, _ = fabric.setup(self.network.generator, self.optimizers["generator"])
         self.judge, _ = fabric.setup(self.discriminator, self.optimizers["discriminator"])
         self.judge_code, _ = fabric.setup(self.code_discriminator, self.optimizers["code_discriminator"])
+        if plan.average_decay:
+            self.checkpoint_rule = "the moving average of the weights after the last epoch"
         self.stage, self.first_epoch, self.epoch = self.stages[0], 0, 0
         self.steps_in_stage = 0
 

@@ -20,11 +20,13 @@ class MethodTrainer(ABC):
     Attributes:
         modules: every network with weights to keep, by name; restored from a checkpoint.
         optimizers: likewise.
+        checkpoint_rule: which weights `scoring_model` takes, in words for the card.
         skipped: steps left out because a loss or a gradient was not finite.
     """
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
+    checkpoint_rule: str = "the weights after the last epoch"
 
     def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
         self.plan = plan

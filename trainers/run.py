@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from pydantic import ValidationError
 
-from engine.errors import CohortRejected, NormascopeError
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle, save_bundle
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
@@ -109,6 +110,7 @@ def train(
 
     Raises:
         CohortRejected: too few normals, one patient, mixed kinds, or images that the method cannot take.
+        NormascopeError: the method cannot be trained at that size or for so few epochs.
         StorageUnavailable: `out` cannot be written.
     """
     if method not in TRAINERS:
@@ -118,8 +120,9 @@ def train(
     text, out = text or CardText(), Path(out)
     target = choose_device(device)
     folder = out.with_suffix(".run")
-    plan = plan or default_plan(method, size, epochs, seed, target)
-    plan = _resumed_plan(folder, plan) if resume else _fresh_plan(folder, plan)
+    kept = _kept_plan(folder) if resume else None
+    trainer = _planned(kept or plan, method, size, epochs, seed, target)
+    plan = trainer.plan
     cohort = read_cohort(normals)
     check_normals(cohort.labelled("normal", ""))
     _check_kind(cohort, plan)
@@ -133,7 +136,14 @@ def train(
     preprocessing = Preprocessing(
         name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
     )
-    trainer, history, failures = _trained(cohort, split, plan, preprocessing, folder, target, resume, on_progress)
+    try:
+        history, failures = _trained(trainer, cohort, split, preprocessing, folder, kept is not None, on_progress)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the run cannot be kept here ({error.strerror or error})",
+            where=folder,
+            cure="Free some space or choose another folder, then resume.",
+        ) from error
     inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
     model, dtype = _as_stored(trainer.scoring_model().cpu(), inputs, target)
     found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
@@ -153,17 +163,34 @@ def trainer_of(method: str, plan: TrainingPlan, fabric: Fabric) -> MethodTrainer
     return trainer
 
 
-def _fresh_plan(folder: Path, plan: TrainingPlan) -> TrainingPlan:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    (folder / "plan.json").write_text(plan.model_dump_json(indent=2))
-    return plan
+def _planned(
+    plan: TrainingPlan | None,
+    method: str,
+    size: int | Sequence[int] | None,
+    epochs: int | None,
+    seed: int,
+    device: torch.device,
+) -> MethodTrainer:
+    """A trainer for the plan, or for the method's own; made before anything is read, so that a plan that cannot be carried out costs no time."""
+    try:
+        plan = plan or default_plan(method, size, epochs, seed, device)
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=[device.index or 0] if device.type == "cuda" else 1,
+            precision=plan.precision,
+        )
+        return trainer_of(plan.method, plan, fabric)
+    except ValueError as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise NormascopeError(
+            f"{method} cannot be trained so: {reason}", cure="Choose another size or epochs."
+        ) from error
 
 
-def _resumed_plan(folder: Path, plan: TrainingPlan) -> TrainingPlan:
+def _kept_plan(folder: Path) -> TrainingPlan | None:
     """The interrupted run's own plan: a resumed run must not change its mind halfway."""
-    kept = folder / "plan.json"
-    return TrainingPlan.model_validate_json(kept.read_text()) if kept.exists() else _fresh_plan(folder, plan)
+    file = folder / "plan.json"
+    return TrainingPlan.model_validate_json(file.read_text()) if file.exists() else None
 
 
 def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:
@@ -177,16 +204,20 @@ def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:
 
 
 def _trained(
+    trainer: MethodTrainer,
     cohort: Cohort,
     split: Split,
-    plan: TrainingPlan,
     preprocessing: Preprocessing,
     folder: Path,
-    device: torch.device,
     resume: bool,
     on_progress: OnProgress | None,
-) -> tuple[MethodTrainer, list[Progress], tuple[NormascopeError, ...]]:
+) -> tuple[list[Progress], tuple[NormascopeError, ...]]:
     """Prepare the training images and run every epoch."""
+    plan, checkpoint = trainer.plan, folder / "checkpoint.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    (folder / "plan.json").write_text(plan.model_dump_json(indent=2))
 
     said = -1
 
@@ -204,14 +235,8 @@ def _trained(
             where=cohort.path,
             cure="Check the files.",
         )
-    fabric = Fabric(
-        accelerator=device.type, devices=[device.index or 0] if device.type == "cuda" else 1, precision=plan.precision
-    )
-    trainer = trainer_of(plan.method, plan, fabric)
-    history = run_training(
-        trainer, prepared.images, folder / "checkpoint.safetensors", resume=resume, on_progress=on_progress
-    )
-    return trainer, history, prepared.failures
+    history = run_training(trainer, prepared.images, checkpoint, resume=resume, on_progress=on_progress)
+    return history, prepared.failures
 
 
 def _inputs(cohort: Cohort, indices: Sequence[int], preprocessing: Preprocessing, size: tuple[int, ...]) -> Inputs:
@@ -242,7 +267,7 @@ def _recipe(
     return {
         "plan": plan.model_dump(mode="json"),
         "epochs_done": len(history),
-        "checkpoint_rule": "the moving average of the weights after the last epoch; no validation image takes part in the choice",
+        "checkpoint_rule": f"{trainer.checkpoint_rule}; no validation image takes part in the choice",
         "last_losses": history[-1].losses if history else {},
         "steps_skipped_as_not_finite": trainer.skipped,
         "seconds": round(history[-1].seconds) if history else 0,

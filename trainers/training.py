@@ -29,6 +29,17 @@ class Progress:
     seconds: float = 0.0
     skipped: int = 0
 
+    def __str__(self) -> str:
+        if not self.epoch:
+            return self.what
+        losses = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.losses.items())
+        skipped = f"; {self.skipped} steps skipped as not finite" if self.skipped else ""
+        return f"epoch {self.epoch} of {self.epochs} ({self.what}), {self.seconds:.0f} s: {losses}{skipped}"
+
+    def __rich__(self) -> str:
+        """What a rich console shows: the line, not the fields."""
+        return str(self)
+
 
 OnProgress = Callable[[Progress], None]
 

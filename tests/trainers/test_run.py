@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
 from engine.models.bundle import load_bundle
 from engine.models.card import ScoreCalibration
 from engine.scoring.calibration import percentile
@@ -109,6 +109,33 @@ def test_unknown_methods_wrong_kinds_and_mixtures_are_refused(cohort_csv: Make, 
         train("alpha-gan", source, mixture=source, out=out)
     with pytest.raises(CohortRejected, match="learns from volumes"):
         train("autoencoder-3d", source, out=out)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [({"size": 64, "epochs": 5}, "at least 9 epochs"), ({"size": 20}, "power of two")]
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused_before_anything_is_read(
+    cohort_csv: Make, tmp_path: Path, asked: dict, words: str
+) -> None:
+    with pytest.raises(NormascopeError, match=words) as caught:
+        train("alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", **asked)
+    assert caught.value.cure and not (tmp_path / "m.run").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_error_in_words(cohort_csv: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageUnavailable) as caught:
+        train("alpha-gan", cohort_csv(), out=tmp_path / "file" / "m.safetensors", plan=PLAN)
+    assert caught.value.cure
+
+
+def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:
+    lines: list[str] = []
+    train(
+        "alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", plan=PLAN, on_progress=lambda p: lines.append(str(p))
+    )
+    assert lines[0].startswith("preparing images")
+    assert lines[-1].startswith("epoch 6 of 6 (16 x 16), ") and "reconstruction 0." in lines[-1]
 
 
 def test_equal_folders_and_too_few_images_are_not_evaluated(
