@@ -154,6 +154,9 @@ def _write_study(store: Store, row: WorklistRow, rank: int, pictures: Path, resu
     from app.commands.pictures import panes_of, study_picture
 
     by_key = {series.key: series for series in store.series_of(row.study_uid)}
+    if not store.results_of(row.study_uid):
+        for series in by_key.values():
+            results.add(SeriesResult(series, "", "", error=f"{series.path}: no installed model reads this phantom"))
     for found in store.results_of(row.study_uid):
         series = by_key[found.series_key]
         result = _as_result(store, found, by_key)

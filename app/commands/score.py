@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from engine.imaging.discovery import open_study
-from engine.models.shelf import InstalledBundle, find, installed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from app.cli import RESEARCH_USE
 from engine.errors import NormascopeError
+from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
+from engine.models.shelf import InstalledBundle, find, installed
 from engine.scoring.applicability import why_not
 from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
@@ -29,8 +29,12 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
     with ResultsCsv(out) as results, _progress(console) as progress:
         finding = progress.add_task("finding studies", total=None)
         series: list[Series] = []
+        seen: set[tuple[str, tuple[str, ...]]] = set()
         for path in paths:
             for found in open_study(path, on_error=lambda error: _report(console, results, error)):
+                if (found.key, found.sources) in seen:
+                    continue  # named twice, as in: score film.dcm folder/
+                seen.add((found.key, found.sources))
                 series.append(found)
                 progress.update(finding, completed=len(series))
         progress.update(finding, total=len(series), completed=len(series))
@@ -54,7 +58,6 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
 
 def _score(bundle: InstalledBundle, series: Iterable[Series], device: str, batch: int) -> Iterator[SeriesResult]:
     from engine.models.bundle import load_bundle
-
     from engine.scoring.scorer import Scorer
 
     yield from Scorer(load_bundle(bundle.path), device, batch).score(series)

@@ -1,4 +1,7 @@
-"""results.csv: one row per series and score, or one row with the reason where a file or series has none. The columns are a contract."""
+"""results.csv: one row per series and score, or one row with the reason where a file or series has none. The columns are a contract.
+
+Rows go to results.csv.partial as they come and become results.csv when the run is through: an interrupted run never replaces a whole one's table.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ COLUMNS = (
 
 
 class ResultsCsv:
-    """Writes rows as they come, so that what is scored stays when the rest is interrupted. A context manager.
+    """Writes rows as they come, so that what is scored stays when the rest is interrupted. A context manager; leaving it well names the table.
 
     Args:
         folder: made when absent; holds results.csv and, per scored series, heatmaps/NAME.npy.
@@ -43,7 +46,7 @@ class ResultsCsv:
         self.scored = 0
         try:
             (folder / "heatmaps").mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = (folder / "results.csv").open("w", newline="", encoding="utf-8")
+            self._file: TextIO = (folder / "results.csv.partial").open("w", newline="", encoding="utf-8")
         except OSError as error:
             raise _unavailable(folder, error) from error
         self._rows = csv.DictWriter(self._file, COLUMNS)
@@ -56,6 +59,8 @@ class ResultsCsv:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        if error is None:
+            (self.folder / "results.csv.partial").replace(self.folder / "results.csv")
 
     def add(self, result: SeriesResult) -> None:
         """One row a score, the primary one first; or one row with the reason."""

@@ -27,6 +27,9 @@ from engine.scoring.result import ScoreValue, SeriesResult
 
 log = logging.getLogger(__name__)
 
+UNEXPECTED = "Unexpected"
+"""Error kind of what no one foresaw; the study fails with its reason, the rest goes on."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
@@ -90,42 +93,55 @@ class Scorer:
                 raise NotApplicable(reason, where=series.path, cure="Choose a model made for this kind of study.")
             image = series.load_radiograph() if series.kind == "radiograph" else series.load_volume(workers=1)
             prepared = prepare(image, self.bundle.card.preprocessing, self.bundle.card.input.size)
-            return _Ready(series, prepared, (*series.warnings, *image.warnings, *prepared.warnings))
+            return _Ready(
+                series, prepared, (*self._caveat(series), *series.warnings, *image.warnings, *prepared.warnings)
+            )
         except NormascopeError as error:
             if error.where is None:
                 error.where = series.path
             return _Ready(series, error=str(error), error_kind=error.kind)
-        except (
-            Exception
-        ) as error:  # a fault of ours or of a decoder: this study fails with its reason, the rest goes on
+        except Exception as error:
             log.exception("could not prepare %s", series.path)
-            return _Ready(series, error=f"{series.path}: {error}. Please report this file.", error_kind="Unexpected")
+            return _Ready(series, error=_fault(series, error), error_kind=UNEXPECTED)
+
+    def _caveat(self, series: Series) -> tuple[str, ...]:
+        """Why this model would not have been asked unasked: it was named, and the reader must know."""
+        reason = why_not(self.bundle.card, series, named=False) if self.named else ""
+        return (
+            (f"Scored because the model was named: {reason.removesuffix(': name the model to score it')}.",)
+            if reason
+            else ()
+        )
 
     def _start_finishing(self, pool: ThreadPoolExecutor, group: list[_Ready]) -> Iterator[Future[SeriesResult]]:
         """Run the network on a group's inputs and hand each image's share to the pool."""
         inputs = [ready.prepared.tensor for ready in group if ready.prepared is not None]
         anomaly: Anomaly | None = None
-        failure: NormascopeError | None = None
+        failure, kind = "", ""
         try:
             anomaly = self._infer(np.stack(inputs)) if inputs else None
         except DeviceExhausted as error:
-            failure = error
+            failure, kind = str(error), error.kind
+        except Exception as error:
+            log.exception("%s failed on a batch of %d", self.bundle.card.id, len(inputs))
+            failure, kind = f"the model failed ({error}). Please report this", UNEXPECTED
         index = 0
         for ready in group:
             if ready.prepared is None:
                 yield pool.submit(self._failed, ready, ready.error, ready.error_kind)
             elif anomaly is None:
-                assert failure is not None
-                yield pool.submit(self._failed, ready, f"{ready.series.path}: {failure}", failure.kind)
+                yield pool.submit(self._failed, ready, f"{ready.series.path}: {failure}", kind)
             else:
-                yield pool.submit(self._finish, ready, anomaly, index)
+                yield pool.submit(self._finish_safely, ready, anomaly, index)
                 index += 1
 
     def _infer(self, batch: npt.NDArray[np.float32]) -> Anomaly:
         """The network on [B, C, *S], in halves and then on the CPU when memory runs out. Raises DeviceExhausted."""
         try:
             return self.inference(torch.from_numpy(batch))
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             self.inference.free_memory()
         if len(batch) > 1:
             self.batch = max(1, len(batch) // 2)
@@ -142,6 +158,13 @@ class Scorer:
             ready.series, self.bundle.card.id, self.bundle.hash, error=error, error_kind=kind, warnings=ready.warnings
         )
 
+    def _finish_safely(self, ready: _Ready, anomaly: Anomaly, index: int) -> SeriesResult:
+        try:
+            return self._finish(ready, anomaly, index)
+        except Exception as error:
+            log.exception("could not finish %s", ready.series.path)
+            return self._failed(ready, _fault(ready.series, error), UNEXPECTED)
+
     def _finish(self, ready: _Ready, anomaly: Anomaly, index: int) -> SeriesResult:
         """Calibrate one image's scores and map its pictures back to its own field (worker thread)."""
         card, prepared = self.bundle.card, ready.prepared
@@ -152,10 +175,12 @@ class Scorer:
             error = f"{ready.series.path}: the model gave no finite {broken[0]}. Check the image's grey values."
             return self._failed(ready, error, "NotFinite")
         scores = {}
+        # a patient is not flagged for being unlike a phantom, nor a phantom for being unlike a patient
+        comparable = ready.series.format != "dicom" or ready.series.synthetic == card.applicability.synthetic
         for name, value in raw.items():
             if (calibration := card.calibration.scores.get(name)) is not None:
                 place = percentile(value, calibration)
-                scores[name] = ScoreValue(value, place, place >= card.calibration.flag_percentile)
+                scores[name] = ScoreValue(value, place, comparable and place >= card.calibration.flag_percentile)
         longest = max(
             card.input.size
         )  # maps cover the whole field at the network's own resolution: there is no more to know
@@ -182,6 +207,19 @@ class Scorer:
             reconstruction,
             warnings=ready.warnings,
         )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory left: torch's allocator on the CPU says so in a plain RuntimeError."""
+    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
+
+
+def _fault(series: Series, error: Exception) -> str:
+    """A fault of ours or of a decoder, for the one study that met it."""
+    return f"{series.path}: {error}. Please report this file."
 
 
 def _joined(parts: list[Anomaly]) -> Anomaly:

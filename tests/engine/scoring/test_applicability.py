@@ -67,9 +67,26 @@ def test_files_without_tags_are_scored_only_by_a_model_that_was_named() -> None:
     picture = Series(key="1", study_uid="1", series_uid="1", kind="radiograph", format="raster", sources=("/a.png",))
     assert "name the model" in why_not(CHEST, picture, named=False)
     assert why_not(CHEST, picture, named=True) == ""
-    untold = dataclasses.replace(FILM, body_part="")
-    assert "body part not stated" in why_not(CHEST, untold, named=False)
+
+
+@pytest.mark.parametrize(("tag", "said"), [("body_part", "body part not"), ("view", "view not"), ("age", "age not")])
+def test_what_a_film_does_not_say_leaves_the_choice_to_a_person(tag: str, said: str) -> None:
+    """An adult's lateral without age and view must not be ranked by a model of children's frontal films."""
+    untold = dataclasses.replace(FILM, **{tag: ""})
+    assert said in why_not(CHEST, untold, named=False)
     assert why_not(CHEST, untold, named=True) == ""
+
+
+def test_a_card_that_names_no_body_part_is_never_asked_unasked() -> None:
+    mammogram = dataclasses.replace(FILM, modality="MG", body_part="BREAST")
+    assert "does not say which studies" in why_not(card(), mammogram, named=False)
+    assert why_not(card(), FILM, named=True) == ""
+
+
+def test_an_age_of_six_lasts_until_the_seventh_birthday() -> None:
+    assert why_not(CHEST, dataclasses.replace(FILM, age="006Y"), named=False) == ""
+    assert why_not(CHEST, dataclasses.replace(FILM, age="080M"), named=False) == ""
+    assert "aged 7" in why_not(CHEST, dataclasses.replace(FILM, age="007Y"), named=False)
 
 
 def test_phantom_models_and_patient_models_keep_apart_unless_named() -> None:

@@ -18,8 +18,8 @@ SERIES = Series(
 )
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
+def rows(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -45,11 +45,21 @@ def test_a_failure_is_one_row_with_file_and_cure_and_rows_are_on_disk_at_once(tm
     with ResultsCsv(tmp_path) as results:
         results.add_error(UnreadableImage("the file is empty", where="/data/b.dcm", cure="Send it again."))
         results.add(SeriesResult(SERIES, "model", "hash", error="/data/a.png: body part HAND. Choose another model."))
-        written = rows(tmp_path)  # before the file is closed: a killed run keeps what it has
+        written = rows(tmp_path, "results.csv.partial")  # before the file is closed: a killed run keeps what it has
         assert results.failed == 2
     assert [row["path"] for row in written] == ["/data/b.dcm", "/data/a.png"]
     assert written[0]["error"] == "/data/b.dcm: the file is empty. Send it again."
     assert written[1]["model"] == "model"
+
+
+def test_an_interrupted_run_leaves_the_table_of_the_last_whole_one(tmp_path: Path) -> None:
+    with ResultsCsv(tmp_path) as results:
+        results.add_error(UnreadableImage("the file is empty", where="/data/first.dcm", cure="Send it again."))
+    with pytest.raises(KeyboardInterrupt), ResultsCsv(tmp_path) as results:
+        results.add_error(UnreadableImage("the file is empty", where="/data/second.dcm", cure="Send it again."))
+        raise KeyboardInterrupt
+    assert [row["path"] for row in rows(tmp_path)] == ["/data/first.dcm"]
+    assert [row["path"] for row in rows(tmp_path, "results.csv.partial")] == ["/data/second.dcm"]
 
 
 def test_a_folder_that_cannot_be_written_is_one_typed_error(tmp_path: Path) -> None:

@@ -58,8 +58,16 @@ def test_a_score_does_not_depend_on_the_batch_it_came_in(bundle: Bundle, films: 
             assert one.scores[name].score == pytest.approx(other.scores[name].score, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no room"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+    ids=["CUDA", "CPU"],
+)
 def test_running_out_of_memory_halves_the_batch_and_loses_no_study(
-    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     whole = [series for index, series in enumerate(films) if index != 3]
     plain = list(Scorer(bundle, "cpu", batch=6).score(whole))
@@ -68,7 +76,7 @@ def test_running_out_of_memory_halves_the_batch_and_loses_no_study(
 
     def only_two_fit(self, batch):  # type: ignore[no-untyped-def]
         if len(batch) > 2:
-            raise torch.OutOfMemoryError("no room")
+            raise error
         return enough(self, batch)
 
     monkeypatch.setattr(type(scorer.inference), "__call__", only_two_fit)
@@ -89,6 +97,29 @@ def test_no_memory_for_one_image_is_an_error_for_that_image_in_words(
     results = list(scorer.score(films[:2]))
     assert len(results) == 2
     assert all(result.error_kind == "DeviceExhausted" and "memory" in result.error for result in results)
+
+
+def test_a_fault_in_the_network_is_an_error_for_its_batch_and_never_an_exception(
+    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer(bundle, "cpu", batch=2)
+    calls = iter(range(100))
+    sound = type(scorer.inference).__call__
+
+    def fails_once(self, batch):  # type: ignore[no-untyped-def]
+        if next(calls) == 0:
+            raise RuntimeError("shape mismatch")
+        return sound(self, batch)
+
+    monkeypatch.setattr(type(scorer.inference), "__call__", fails_once)
+    results = list(scorer.score([film for index, film in enumerate(films) if index != 3]))
+    assert [result.error_kind for result in results] == ["Unexpected"] * 2 + [""] * 4
+    assert "shape mismatch" in results[0].error and results[0].series.path in results[0].error
+
+
+def test_a_model_that_was_only_asked_by_name_says_so_beside_its_score(bundle: Bundle, films: list[Series]) -> None:
+    (named,) = Scorer(bundle, "cpu", named=True).score(films[:1])
+    assert named.scores and "no DICOM tags" in named.warnings[0]
 
 
 def test_cancelling_stops_without_waiting_for_the_rest(bundle: Bundle, films: list[Series]) -> None:
