@@ -64,6 +64,7 @@ class AlphaGANTrainer(MethodTrainer):
             "discriminator": Adam(self.discriminator.parameters(), slower, plan.betas, fused=True),
             "code_discriminator": Adam(self.code_discriminator.parameters(), slower, plan.betas, fused=True),
         }
+        self.rates = {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in self.optimizers.items()}
         self.encode, _ = fabric.setup(self.network.encoder, self.optimizers["encoder"])
         self.generate, _ = fabric.setup(self.network.generator, self.optimizers["generator"])
         self.judge, _ = fabric.setup(self.discriminator, self.optimizers["discriminator"])
@@ -82,6 +83,10 @@ class AlphaGANTrainer(MethodTrainer):
         if (stage, first) != (self.stage, self.first_epoch):
             self.stage, self.first_epoch, self.steps_in_stage = stage, first, 0
         self.epoch = epoch
+        share = 1 / 3 if epoch >= self.plan.epochs - self.plan.cool_down_epochs else 1.0
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.rates[name] * share
         return f"{stage.resolution} x {stage.resolution}" + (", fading in" if stage.fading else "")
 
     def fade(self, share: float) -> float:

@@ -42,6 +42,7 @@ class TrainingPlan(BaseModel):
     stage_epochs: int = Field(
         default=1, ge=1, description="of each fade-in and each stable stage while the network grows"
     )
+    cool_down_epochs: int = Field(default=0, ge=0, description="at the end, at a third of the learning rate")
     batch: int = Field(default=10, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.99)

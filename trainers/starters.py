@@ -130,7 +130,9 @@ def chest_paediatric(data: Path, out: Path, device: str, on_progress: Callable[[
     plan = TrainingPlan(
         method="alpha-gan",
         size=(128, 128),
-        epochs=PAEDIATRIC_EPOCHS,
+        epochs=72,
+        cool_down_epochs=14,
+        average_decay=0.995,
         width=256,
         precision=_precision(device),
         selection_share=0.2,
@@ -165,7 +167,6 @@ def chest_paediatric(data: Path, out: Path, device: str, on_progress: Callable[[
     )
 
 
-PAEDIATRIC_EPOCHS = 60
 _PAEDIATRIC_NOTE = (
     "Images of patients whom neither training nor calibration saw; rates and weights of the losses were chosen on training and selection "
     "patients alone, and the last epoch is shipped whatever it scored. One hospital: normal and abnormal films differ in exposure, framing and "

@@ -92,6 +92,16 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_harmless(images: np.nd
     assert all(torch.isfinite(p).all() for module in trainer.modules.values() for p in module.parameters())
 
 
+def test_the_last_epochs_run_at_a_third_of_the_rate() -> None:
+    trainer = _trainer(_plan(cool_down_epochs=2, learning_rate=3e-4))
+    rates = []
+    for epoch in range(7):
+        trainer.begin_epoch(epoch)
+        rates.append(trainer.optimizers["generator"].param_groups[0]["lr"])
+    assert rates == pytest.approx([3e-4] * 5 + [1e-4] * 2)
+    assert trainer.optimizers["discriminator"].param_groups[0]["lr"] == pytest.approx(0.25e-4)
+
+
 def test_the_time_limit_ends_a_run_at_an_epochs_end(images: np.ndarray) -> None:
     history = run_training(_trainer(_plan(epochs=500, minutes=0.02)), images, None)
     assert 1 <= len(history) < 500
