@@ -61,6 +61,8 @@ class Importer(QObject):
         super().__init__(parent)
         self._store = store
         self._tasks: list[Task[Imported]] = []
+        self.latest: set[str] = set()
+        """UIDs of the studies found by what was opened last: what the reader asked to see."""
 
     @property
     def busy(self) -> bool:
@@ -69,6 +71,8 @@ class Importer(QObject):
 
     def open(self, paths: Sequence[str | Path], bundles: Sequence[InstalledBundle]) -> None:
         """Open files and folders; what the `bundles` apply to is queued for them."""
+        if not self.busy:
+            self.latest = set()
         store, wanted, models = self._store, [str(path) for path in paths], list(bundles)
         self._tasks = [task for task in self._tasks if task.running]
         task = run_task(
@@ -98,7 +102,8 @@ class Importer(QObject):
     def _partial(self, value: object) -> None:
         if isinstance(value, Problem):
             self.problem.emit(value)
-        else:
+        elif isinstance(value, frozenset):
+            self.latest |= value
             self.arrived.emit()
 
     def _quiet(self) -> None:
@@ -130,7 +135,7 @@ def import_paths(
         new += store.add_series(batch)
         queued += enqueue_applicable(store, batch, bundles)
         found += len(batch)
-        control.partial(found)
+        control.partial(frozenset(series.study_uid for series in batch))
         control.progress(None, f"Opening: {found:,} series found…")
     return Imported(found, new, queued, problems)
 

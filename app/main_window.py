@@ -52,6 +52,7 @@ class MainWindow(QMainWindow):
     ) -> None:
         """`settings_file` None keeps no settings; `engine` None scores nothing."""
         super().__init__()
+        self._opened_by_itself = ""
         self.store, self.settings, self._settings_file, self.engine = store, settings, settings_file, engine
         self._token = -1
         self._painted = False
@@ -180,12 +181,23 @@ class MainWindow(QMainWindow):
             self.reading.refresh()
 
     def _worklist_refreshed(self) -> None:
-        """The first study is opened by itself: the most abnormal one."""
+        """The first study is opened by itself: the most abnormal of what was just opened, else of all; never over the reader's own choice."""
         if not self.worklist.everything:
             if not self.opening.busy:
                 self.panes.empty.invite()
-        elif not self.reading.session.study_uid and not self.worklist.query.filtered and self.worklist.model.rows:
-            self.worklist.select(self.worklist.model.rows[0].study_uid)
+            return
+        shown, found = self.reading.session.study_uid, self.opening.importer.latest
+        if self.worklist.query.filtered or shown not in ("", self._opened_by_itself) or (shown and shown in found):
+            return
+        first = self.most_abnormal_found()
+        if first and first != shown and (found or not (shown or self.opening.busy)):
+            self._opened_by_itself = first
+            self.worklist.select(first)
+
+    def most_abnormal_found(self) -> str:
+        """UID of the highest row that what was opened last has brought; of the highest row of all when nothing was; "" when there is none."""
+        found = self.opening.importer.latest
+        return next((row.study_uid for row in self.worklist.model.rows if not found or row.study_uid in found), "")
 
     def _models_ready(self) -> None:
         bundles = self.opening.bundles or []

@@ -59,6 +59,7 @@ class Reading(QObject):
         self._worklist, self._viewer, self._results = worklist, viewer, results
         self._being_saved: set[str] = set()
         self._image_of = ""
+        self._brought_forward = ""
         self._drawn: tuple[object, ...] = ()
         self._rest = QTimer(self, singleShot=True, interval=REST_MILLISECONDS)
         self._rest.timeout.connect(self._show_image)
@@ -81,8 +82,8 @@ class Reading(QObject):
             self.failed.emit(error)
             return
         self.session.open_study(study_uid, series, found)
-        if any(row.state == "queued" for row in found):
-            self.writes.add(lambda: self._store.bring_forward([study_uid]))
+        self._brought_forward = ""
+        self._bring_forward(study_uid, found)
         self.opened.emit(study_uid)
 
     def open_now(self) -> None:
@@ -97,10 +98,18 @@ class Reading(QObject):
             return
         try:
             self.session.update_series(self._store.series_of(uid))
-            self.session.update_results(self._store.results_of(uid))
+            found = self._store.results_of(uid)
+            self.session.update_results(found)
+            self._bring_forward(uid, found)  # it may have been queued only after it was opened
         except NormascopeError as error:
             self.failed.emit(error)
         self._show_results()
+
+    def _bring_forward(self, study_uid: str, found: Sequence[ResultRow]) -> None:
+        """What is on screen is scored first; asked once a study."""
+        if self._brought_forward != study_uid and any(row.state == "queued" for row in found):
+            self._brought_forward = study_uid
+            self.writes.add(lambda: self._store.bring_forward([study_uid]))
 
     def read(self, verdict: Verdict) -> None:
         """Save what the reader says of the open study and go on to the next unread."""

@@ -52,10 +52,10 @@ class Screenshot(QObject):
             return
         if not self._topmost:  # scores may have come since the first study was opened: show the most abnormal
             self._topmost = True
-            rows = self._window.worklist.model.rows
-            if rows and rows[0].study_uid != self._window.reading.session.study_uid:
+            first = self._window.most_abnormal_found()
+            if first and first != self._window.reading.session.study_uid:
                 self._pixels = False
-                self._window.worklist.select(rows[0].study_uid)
+                self._window.worklist.select(first)
                 return
         overlay = self._window.viewer.action("overlay")
         if overlay.isEnabled() and not overlay.isChecked():

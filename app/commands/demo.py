@@ -28,8 +28,6 @@ from engine.scoring.results_csv import ResultsCsv
 from engine.store import Store
 from engine.store.rows import ResultRow, WorklistRow
 
-SEED = 0
-"""The phantom bundles are trained on other seeds."""
 UNREADABLE = 3
 
 
@@ -68,7 +66,7 @@ def _make_cohort(folder: Path, progress: Progress) -> None:
     from engine.phantoms.cohort import make_cohort
 
     task = progress.add_task("making phantoms", total=None)
-    make_cohort(folder, SEED, on_study=lambda done, total, _patient: progress.update(task, completed=done, total=total))
+    make_cohort(folder, on_study=lambda done, total, _patient: progress.update(task, completed=done, total=total))
     progress.remove_task(task)
 
 

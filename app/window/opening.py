@@ -27,7 +27,7 @@ FILE_FILTER = "Images (*.dcm *.dicom *.ima *.png *.jpg *.jpeg *.nii *.nii.gz *.z
 MAKE_DEMO = """
 import sys
 from engine.phantoms.cohort import make_cohort
-make_cohort(sys.argv[1], 2026, on_study=lambda done, total, _: print(f"{done} of {total}", flush=True))
+make_cohort(sys.argv[1], on_study=lambda done, total, _: print(f"{done} of {total}", flush=True))
 """
 """What the demo's process runs: phantoms that are there already are kept."""
 

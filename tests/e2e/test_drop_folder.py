@@ -61,3 +61,36 @@ def test_folder_without_images_says_so(empty_window: MainWindow, tmp_path: Path,
         drop(empty_window, nothing)
     said = empty_window.status.doing.text() + "".join(problem.what for problem in empty_window.problems.problems.items)
     assert "o image" in said
+
+
+def test_what_was_just_opened_is_shown_and_not_another_patients_study(
+    empty_window: MainWindow, archive: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    """The list's own top study is another patient's: opening a file must show that file's study."""
+    window = empty_window
+    latecomer = tmp_path / "latecomer"
+    latecomer.mkdir()
+    film = (archive / "chest4.dcm").rename(latecomer / "film.dcm")
+    drop(window, archive)
+    qtbot.waitUntil(lambda: len(window.worklist.model.rows) == 5 and not window.opening.busy, timeout=15000)
+    qtbot.waitUntil(lambda: bool(window.reading.session.study_uid), timeout=15000)
+    drop(window, film)
+    qtbot.waitUntil(lambda: len(window.worklist.model.rows) == 6 and not window.opening.busy, timeout=15000)
+    qtbot.waitUntil(lambda: _shown(window).startswith("Engel"), timeout=15000)
+
+
+def test_a_study_that_the_reader_chose_is_not_taken_away_by_a_drop(
+    window: MainWindow, archive: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    chosen = window.worklist.model.rows[2].study_uid
+    window.worklist.select(chosen)
+    qtbot.waitUntil(lambda: window.reading.session.study_uid == chosen)
+    with qtbot.waitSignal(window.opening.importer.finished, timeout=15000):
+        drop(window, archive / "chest0.dcm")
+    qtbot.wait(700)  # longer than a look for changes takes
+    assert window.reading.session.study_uid == chosen
+
+
+def _shown(window: MainWindow) -> str:
+    uid = window.reading.session.study_uid
+    return next((row.patient_name for row in window.worklist.model.rows if row.study_uid == uid), "")
