@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from engine.imaging.header_values import HeaderValues
@@ -49,6 +50,7 @@ _SHORT = {
     "bits_stored": 0x00280101,
 }
 IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE = 0x00080008, 0x00100010, 0x00080020, 0x00080021
+BIRTH_DATE = 0x00100030
 IMAGE_LATERALITY, LATERALITY, PATIENT_ORIENTATION = 0x00200062, 0x00200060, 0x00200020
 FRAMES, POSITION, ORIENTATION = 0x00280008, 0x00200032, 0x00200037
 SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION = 0x00280002, 0x00280004, 0x00280102, 0x00280103
@@ -60,7 +62,7 @@ CHARACTER_SET = 0x00080005
 WANTED = frozenset(
     (
         *_TEXT.values(), *_INTEGER.values(), *_DECIMAL.values(), *_PAIR.values(), *_SHORT.values(),
-        IMAGE_TYPE, PATIENT_NAME, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, PATIENT_ORIENTATION, FRAMES,
+        IMAGE_TYPE, PATIENT_NAME, BIRTH_DATE, STUDY_DATE, SERIES_DATE, IMAGE_LATERALITY, LATERALITY, PATIENT_ORIENTATION, FRAMES,
         POSITION, ORIENTATION,
         SAMPLES, PHOTOMETRIC, HIGH_BIT, PIXEL_REPRESENTATION, PADDING, PADDING_LIMIT, CENTER, WIDTH, INTERCEPT, SLOPE,
         WINDOW_NAME, VOI_FUNCTION, CHARACTER_SET,
@@ -130,6 +132,7 @@ def _shared_fields(values: HeaderValues) -> dict[str, Any]:
         "image_type": tuple(part.upper() for part in values.texts(IMAGE_TYPE)),
         "patient_name": values.name(PATIENT_NAME),
         "study_date": values.date(STUDY_DATE) or values.date(SERIES_DATE),
+        "age": fields["age"] or _age_on(values.date(BIRTH_DATE), values.date(STUDY_DATE) or values.date(SERIES_DATE)),
         "laterality": laterality if laterality in ("L", "R") else "",
         "patient_orientation": _edges(values.texts(PATIENT_ORIENTATION)),
         "frames": max(values.integer(FRAMES) or 1, 1),
@@ -154,6 +157,18 @@ def _shared_fields(values: HeaderValues) -> dict[str, Any]:
     plausible = high_bit is not None and fields["bits_stored"] - 1 <= high_bit < max(allocated, 1)
     fields["high_bit"] = high_bit if plausible else max(fields["bits_stored"] - 1, 0)
     return fields
+
+
+def _age_on(born: str, studied: str) -> str:
+    """The Age String (PS3.5 section 6.2) of a patient born on one YYYY-MM-DD, on another; "" when either is not known."""
+    try:
+        birth, study = date.fromisoformat(born), date.fromisoformat(studied)
+    except ValueError:
+        return ""
+    months = (study.year - birth.year) * 12 + study.month - birth.month - (study.day < birth.day)
+    if not 0 <= months < 150 * 12:
+        return ""
+    return f"{months // 12:03d}Y" if months >= 24 else f"{months:03d}M"
 
 
 def _edges(sides: tuple[str, ...]) -> tuple[str, str]:

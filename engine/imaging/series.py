@@ -30,7 +30,7 @@ class Series:
         modality: DICOM (0008,0060): CR, DX, CT, ...; "" when the file has no tag (PNG, JPEG, NIfTI).
         body_part: (0018,0015) upper case, "" when absent.  view: ViewPosition (0018,5101), "" when absent.
         laterality: "L", "R" or "" ((0020,0062) else (0020,0060)).
-        study_date: YYYY-MM-DD or "".  age: (0010,1010) as stored.  frames: images or slices as far as headers tell.
+        study_date: YYYY-MM-DD or "".  age: (0010,1010) as stored, else from birth and study date.  frames: images or slices as far as headers tell.
         synthetic: True when the file says it is a phantom of ours.
         label: "normal", "abnormal" or "" from a cohort CSV.
         warnings: in words, for the person who reads the study.

@@ -106,6 +106,23 @@ def test_patient_orientation_reaches_the_film_and_nonsense_does_not(write_radiog
     assert read_header(str(write_radiograph(GREY, PatientOrientation=["LEFT", "X"]))).patient_orientation == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("tags", "age"),
+    [
+        ({"PatientBirthDate": "19600301", "StudyDate": "20240229"}, "063Y"),
+        ({"PatientBirthDate": "20221231", "StudyDate": "20240229"}, "013M"),
+        ({"PatientBirthDate": "19600301", "StudyDate": "20240229", "PatientAge": "064Y"}, "064Y"),
+        ({"PatientBirthDate": "20300301", "StudyDate": "20240229"}, ""),
+        ({"StudyDate": "20240229"}, ""),
+    ],
+)
+def test_age_follows_from_the_birth_date_where_it_is_not_stated(
+    write_radiograph: Callable[..., Path], tags: dict[str, str], age: str
+) -> None:
+    """Models of children must not take an adult whose file gives only a birth date."""
+    assert read_header(str(write_radiograph(GREY, **tags))).age == age
+
+
 def test_laterality_of_the_image_comes_before_that_of_the_series(write_radiograph: Callable[..., Path]) -> None:
     assert read_header(str(write_radiograph(GREY, Laterality="R", ImageLaterality="L"))).laterality == "L"
     assert read_header(str(write_radiograph(GREY, Laterality="R"))).laterality == "R"
