@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
 from engine.models.structural_similarity import smoothed, structural_dissimilarity
+from engine.models.upsampled_convolution import UpsampledConvolution
 
 SLOPE = (
     0.2  # of LeakyReLU; the paper names the activation but not its slope: that of progressive GANs (Karras et al. 2018)
@@ -80,10 +81,10 @@ class Downward(nn.Module):
         return self.linear(h.flatten(1))
 
     def _enter(self, x: Tensor, r: int) -> Tensor:
-        return F.leaky_relu(self.from_image[str(r)](x), SLOPE)
+        return F.leaky_relu(self.from_image[str(r)](x), SLOPE, inplace=True)
 
     def _step(self, h: Tensor, r: int) -> Tensor:
-        return F.avg_pool2d(F.leaky_relu(self.convolution[str(r)](h), SLOPE), 2)
+        return F.avg_pool2d(F.leaky_relu(self.convolution[str(r)](h), SLOPE, inplace=True), 2)
 
 
 class Generator(nn.Module):
@@ -98,10 +99,7 @@ class Generator(nn.Module):
         self.width = channels(SMALLEST, width)
         self.linear = nn.Linear(code, self.width * SMALLEST**2)
         self.convolution = nn.ModuleDict(
-            {
-                str(r): nn.Conv2d(channels(r // 2, width), channels(r, width), 3, padding=1)
-                for r in resolutions(size)[1:]
-            }
+            {str(r): UpsampledConvolution(channels(r // 2, width), channels(r, width)) for r in resolutions(size)[1:]}
         )
         exits = resolutions(size) if ladder == "growing" else [size]
         self.to_image = nn.ModuleDict({str(r): nn.Conv2d(channels(r, width), 1, 1) for r in exits})
@@ -110,15 +108,20 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, resolution: int | None = None, fade: float = 1.0) -> Tensor:
         """[B, code] -> [B, 1, r, r] in [-1, 1]. `fade` as in `Downward.forward`."""
         r = resolution or self.size
-        h = F.leaky_relu(self.linear(z), SLOPE).unflatten(1, (self.width, SMALLEST, SMALLEST))
+        h = F.leaky_relu(self.linear(z), SLOPE, inplace=True).unflatten(1, (self.width, SMALLEST, SMALLEST))
         before = h
         while h.shape[-1] < r:
             before = h
-            h = F.leaky_relu(self.convolution[str(h.shape[-1] * 2)](_doubled(h)), SLOPE)
-        image = torch.tanh(self.to_image[str(r)](h))
+            h = F.leaky_relu(self.convolution[str(h.shape[-1] * 2)](h), SLOPE, inplace=True)
+        image = self._image(h, r)
         if fade < 1 and r > SMALLEST:
-            image = torch.lerp(_doubled(torch.tanh(self.to_image[str(r // 2)](before))), image, fade)
+            image = torch.lerp(_doubled(self._image(before, r // 2)), image, fade)
         return image
+
+    def _image(self, h: Tensor, r: int) -> Tensor:
+        """The last layer in float32 whatever the rest runs in: bfloat16 would round the image itself to a hundred greys or so."""
+        with torch.autocast(h.device.type, enabled=False):
+            return torch.tanh(self.to_image[str(r)](h.float()))
 
 
 def _doubled(h: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
+from engine.models.upsampled_convolution import UpsampledConvolution
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -86,12 +87,15 @@ def holds_in_bfloat16(bundle: Bundle) -> bool:
 
 
 def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Anomaly]:
-    """A copy of a network in eval mode, channels last, batch normalisation folded into its convolutions, under autocast to `dtype`.
+    """A copy of a network in eval mode, channels last, normalisation and upsampling folded into convolutions, under autocast to `dtype`.
 
     The result takes [B, C, *S] float32 on any device and answers on `device`.
     """
     ready = copy.deepcopy(model).requires_grad_(False).eval()
     fold_normalisation(ready)
+    for layer in ready.modules():
+        if isinstance(layer, UpsampledConvolution):
+            layer.folded = True
     ready.to(device)
     flat = model.spec.spatial_dims == 2
     layout = torch.channels_last if flat else torch.channels_last_3d
