@@ -168,9 +168,10 @@ def chest_paediatric(data: Path, out: Path, device: str, on_progress: Callable[[
 
 
 _PAEDIATRIC_NOTE = (
-    "Images of patients whom neither training nor calibration saw; rates and weights of the losses were chosen on training and selection "
-    "patients alone, and the last epoch is shipped whatever it scored. One hospital: normal and abnormal films differ in exposure, framing and "
-    "burned-in letters as well as in disease, so that part of this AUROC is not for the disease. Single images are judged, not studies; the "
+    "Images of patients whom neither training nor calibration saw. Rates, weights of the losses and the primary score (ssim, which is not the "
+    "paper's) were chosen on training, calibration and selection patients; the last epoch is shipped whatever it scored. Validation figures of an "
+    "earlier epoch of the same run were seen once; nothing was chosen by them. One hospital: normal and abnormal films differ in exposure, framing "
+    "and burned-in letters as well as in disease, so that part of this AUROC is not for the disease. Single images are judged, not studies; the "
     "intervals are over patients."
 )
 _PAEDIATRIC_LIMITS = (
@@ -178,7 +179,8 @@ _PAEDIATRIC_LIMITS = (
     "Seen at 128 x 128 pixels with the film's aspect lost: small nodules, thin pneumothoraces, fractures and line tips are not visible to it.",
     "The abnormal films it was judged on are pneumonias; nothing was measured for any other disease.",
     "Low contrast, unusual exposure, rotation, raised arms, a lead apron, tubes and letters raise the score without disease.",
-    "Reconstructions are smooth: ribs and vessels are not drawn, and the heatmap lights up faintly along such edges in normals too.",
+    "The ribs and vessels of a reconstruction are invented, not the patient's; the heatmap lights up faintly along such edges in normals too.",
+    "The code norm, the paper's best score, is weak here: its codes are further from a standard Gaussian than a long training makes them.",
 )
 
 
