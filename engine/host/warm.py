@@ -22,6 +22,7 @@ class WarmModel(Protocol):
 
     title: str
     bundle_id: str
+    hash: str
     batch: int
 
     @property
@@ -56,6 +57,7 @@ class BundleModel:
             batch = min(batch, LARGEST_CPU_BATCH)
         self._bundle = load_bundle(path)
         self.title, self.bundle_id = self._bundle.card.title, self._bundle.card.id
+        self.hash = self._bundle.hash
         # `named`: whether a job's model was named is asked per job, in `why_not`
         self._scorer = Scorer(self._bundle, device, batch, named=True)
         self.batch = self._scorer.batch
@@ -98,6 +100,7 @@ class WarmModels:
                 self._loaded.popitem(last=False)
             try:
                 model = self._load(path)
+                _refuse_another(model, bundle_hash, path)
             except BundleRejected as error:
                 self._rejected[bundle_hash] = error
                 raise
@@ -121,6 +124,16 @@ class WarmModels:
                 self._loaded.clear()
         raise DeviceExhausted(
             "there is not enough memory for the model", where=path, cure="Close other programs and try again."
+        )
+
+
+def _refuse_another(model: WarmModel, bundle_hash: str, path: str) -> None:
+    """A result is kept under the hash that was asked for: no other model may answer for it."""
+    if model.hash != bundle_hash:
+        raise BundleRejected(
+            "the model's file was replaced by another model",
+            where=path,
+            cure="Restart Normascope to score with the new one.",
         )
 
 

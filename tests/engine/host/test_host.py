@@ -106,7 +106,7 @@ def test_a_model_that_is_rejected_or_too_large_does_not_stop_the_others(
     store: Store, register: Any, add_studies: AddStudies, start_host: Any
 ) -> None:
     register("e" * 16, "/models/rejected.safetensors")
-    register("f" * 16, "/models/huge.safetensors")
+    register("f" * 16, f"/models/huge/{'f' * 16}.safetensors")
     rejected = add_studies("", "", bundle="e" * 16)
     huge = add_studies("", bundle="f" * 16)
     good = add_studies("")

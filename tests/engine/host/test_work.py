@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import DeviceExhausted, StorageUnavailable
+from engine.errors import BundleRejected, DeviceExhausted, StorageUnavailable
 from engine.host import work as work_module
 from engine.host.events import Events, Stop
 from engine.host.warm import WarmModels
@@ -27,6 +27,9 @@ class Model:
     """Gives every series the same score."""
 
     title, bundle_id, device, batch = "Same", "double-d", "cpu", 4
+
+    def __init__(self, hash: str = "d" * 16) -> None:
+        self.hash = hash
 
     def why_not(self, series: Series, *, named: bool) -> str:
         return ""
@@ -76,7 +79,7 @@ def test_the_most_recently_used_models_stay_loaded() -> None:
 
     def open_model(path: str, device: str, batch: int) -> Model:
         opened.append(path)
-        return Model()
+        return Model(path[1:])
 
     models = WarmModels("cpu", open_model=open_model, most=2)
     for name in ("a", "b", "a", "c", "a", "b"):
@@ -91,10 +94,18 @@ def test_a_model_that_does_not_fit_is_tried_smaller_then_on_the_processor() -> N
         tried.append((device, batch))
         if path == "/never" or device != "cpu":
             raise MemoryError
-        return Model()
+        return Model("a")
 
     models = WarmModels("cuda", open_model=open_model)
     models.get("a", "/large")
     assert tried == [("cuda", 16), ("cuda", 1), ("cpu", 1)]
     with pytest.raises(DeviceExhausted, match="not enough memory for the model"):
         models.get("b", "/never")
+
+
+def test_a_model_file_that_was_replaced_is_refused_each_time() -> None:
+    models = WarmModels("cpu", open_model=lambda *_: Model("b" * 16))
+    for _ in range(2):
+        with pytest.raises(BundleRejected, match="replaced by another model. Restart Normascope"):
+            models.get("a" * 16, "/models/chest.safetensors")
+    assert models.get("b" * 16, "/models/chest.safetensors").hash == "b" * 16
