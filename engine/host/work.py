@@ -79,8 +79,8 @@ class Work:
 
     def _turn(self, first: Job) -> None:
         """Score `first` and, in one stream, what follows it for the same model."""
+        self.last_activity = time.monotonic()  # first: who watches must not see the job with the idle hours before it
         self.in_hand = {first.series.key: first}
-        self.last_activity = time.monotonic()
         alone = bool(first.crashes or first.attempts or self._alone)
         self._alone = max(0, self._alone - 1)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -106,6 +107,27 @@ def test_a_model_that_does_not_fit_is_tried_smaller_then_on_the_processor() -> N
 def test_a_model_file_that_was_replaced_is_refused_each_time() -> None:
     models = WarmModels("cpu", open_model=lambda *_: Model("b" * 16))
     for _ in range(2):
-        with pytest.raises(BundleRejected, match="replaced by another model. Restart Normascope"):
+        with pytest.raises(BundleRejected, match="replaced by another model"):
             models.get("a" * 16, "/models/chest.safetensors")
     assert models.get("b" * 16, "/models/chest.safetensors").hash == "b" * 16
+
+
+def test_an_idle_hour_is_never_counted_against_the_job_that_ends_it(store: Store, add_studies: Any) -> None:
+    add_studies("")
+    reader, writer = os.pipe()
+    silences: list[float] = []
+
+    class Watched(Work):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "in_hand" and value:
+                silences.append(time.monotonic() - self.last_activity)
+                self.stop.ask("seen")
+
+    work = Watched(store, this_worker(), WarmModels("cpu", open_model=lambda *_: Model()), Events(writer), Stop())
+    work.last_activity -= 3600
+    work.run()
+    os.close(reader)
+    os.close(writer)
+    assert len(silences) == 1
+    assert silences[0] < 60
