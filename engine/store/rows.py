@@ -45,7 +45,8 @@ class WorklistRow:
         study_uid: DICOM StudyInstanceUID, or the UID that discovery derived.
         modality: distinct modalities of the series, sorted, joined by "/"; body_part, view: likewise.
         study_date: YYYY-MM-DD or "".  description: of the study, else of its first series.
-        status: "scoring" or "queued" while any job is; then "done" when any series has a result, else "failed", else "not scored".
+        status: "scoring" or "queued" while any job is; then "failed" when any failed (the others' percentile is shown all the same,
+            and `error` says that it is partial); then "done" when any series has a result, else "not scored".
         percentile: 0..100 share of the normal calibration cohort that scores lower; highest among the series, or the mean when
             asked; None when nothing is scored yet.
         score_name, bundle_id: which score of which model `percentile` is (of the most abnormal series).

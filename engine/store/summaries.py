@@ -77,8 +77,18 @@ def _summary(found: _Found) -> dict[str, object]:
         "score_name": "" if most is None else most.score_name,
         "bundle_id": "" if most is None else most.bundle_id,
         "flagged": any(scored.flagged for scored in found.scored.values()),
-        "error": reasons.get("failed") or reasons.get("not scored", ""),
+        "error": _partly(found) + (reasons.get("failed") or reasons.get("not scored", "")),
     }
+
+
+def _partly(found: _Found) -> str:
+    """Words before the reason when the score that is shown leaves out what failed."""
+    states = [state for state, _ in found.states.values()]
+    failed = states.count("failed")
+    if not failed or "done" not in states:
+        return ""
+    of = "series" if len({key for key, _ in found.states}) == len(states) else "scorings"
+    return f"{failed} of {len(states)} {of} failed, the score is of the rest. "
 
 
 def _status(states: set[str]) -> StudyStatus:
@@ -86,6 +96,6 @@ def _status(states: set[str]) -> StudyStatus:
         return "scoring"
     if "queued" in states:
         return "queued"
-    if "done" in states:
-        return "done"
-    return "failed" if "failed" in states else "not scored"
+    if "failed" in states:  # also beside a score: what nobody looked at must not pass for scored
+        return "failed"
+    return "done" if "done" in states else "not scored"

@@ -119,6 +119,22 @@ def test_the_study_follows_its_jobs(queue: Store, make_result: Any) -> None:
     assert queue.results_of("1.1.0")[0].error == "modality US"
 
 
+def test_a_study_that_failed_in_part_says_so_beside_its_score(
+    store: Store, make_series: Any, make_bundle: Any, make_result: Any
+) -> None:
+    store.add_series([make_series(1), make_series(2, "1.1.1"), make_series(3, "1.1.1")])
+    store.register_bundle(make_bundle())
+    store.enqueue(["1.2.1", "1.2.2", "1.2.3"], BUNDLE)
+    first, second, third = store.claim(ELSEWHERE, 3)
+    store.finish(first, make_result(first, 70.0))
+    store.fail(second, "x.dcm: truncated. Fetch it again.", retry=False)
+    store.decline(third, "modality US")
+    row = store.study("1.1.1")
+    assert row is not None
+    assert (row.status, row.percentile) == ("failed", 70.0)
+    assert row.error == "1 of 3 series failed, the score is of the rest. x.dcm: truncated. Fetch it again."
+
+
 def test_a_failure_that_may_pass_is_tried_three_times(queue: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.store.jobs._WAITS", (0.0,))
     queue.bring_forward(["1.1.5"])
