@@ -83,10 +83,11 @@ class AlphaGANTrainer(MethodTrainer):
         if (stage, first) != (self.stage, self.first_epoch):
             self.stage, self.first_epoch, self.steps_in_stage = stage, first, 0
         self.epoch = epoch
-        share = 1 / 3 if epoch >= self.plan.epochs - self.plan.cool_down_epochs else 1.0
+        cooling = epoch >= self.plan.epochs - self.plan.cool_down_epochs
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.rates[name] * share
+                # the code discriminator keeps its rate, and so catches up with the encoder
+                group["lr"] = self.rates[name] / (3 if cooling and name != "code_discriminator" else 1)
         return f"{stage.resolution} x {stage.resolution}" + (", fading in" if stage.fading else "")
 
     def fade(self, share: float) -> float:
