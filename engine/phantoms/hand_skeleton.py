@@ -187,6 +187,8 @@ def _tube(
 ) -> LongBone:
     """One metacarpal or phalanx with the shape of its kind."""
     base, waist, head = (m * patient.scale * patient.slenderness for m in measures)
+    stations: tuple[float, ...]
+    widths: tuple[float, ...]
     if name == "metacarpal":
         stations = (0.0, 0.05, 0.13, 0.26, 0.5, 0.7, 0.81, 0.89, 0.94, 1.0)
         widths = (

@@ -68,12 +68,14 @@ def union(a: Floats, b: Floats, width: float = 0.0) -> Floats:
     return np.asarray(b + (a - b) * blend + np.float32(width) * blend * (1 - blend), np.float32)
 
 
-def share(distance: Floats, width: float) -> Floats:
+def share(distance: Floats | npt.NDArray[np.floating], width: float) -> Floats:
     """How much of a voxel lies inside (0..1), for a surface at a signed distance and a voxel `width` mm wide."""
     return np.asarray(np.clip(distance * np.float32(1 / width) + np.float32(0.5), 0, 1), np.float32)
 
 
-def paint(values: Floats, amount: Floats | npt.NDArray[np.floating], tissue: Floats | float) -> None:
+def paint(
+    values: Floats, amount: Floats | npt.NDArray[np.floating], tissue: Floats | npt.NDArray[np.floating] | float
+) -> None:
     """Put `tissue` over `values` in place, `amount` (0..1) of it."""
     values += np.asarray(amount, np.float32) * (np.asarray(tissue, np.float32) - values)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.phantoms.head_shapes import (
     Field,
@@ -66,7 +67,9 @@ def _cavity(p: Points) -> Floats:
     t = (p.y - (front + back) / 2) / np.maximum((front - back) / 2, 1)
     wide = half * (1 - np.float32(0.06) * np.maximum(t, 0))
     ring = (np.abs(p.x / wide) ** 2.3 + np.abs(t) ** 2.3) ** (1 / 2.3)
-    floor = np.interp(p.y, (-20, 0, 12, 25, 40, 60, 75), (-12, -14, -17, -24, -25, -17, -2)).astype(np.float32)
+    floor: npt.NDArray[np.floating] = np.interp(
+        p.y, (-20, 0, 12, 25, 40, 60, 75), (-12, -14, -17, -24, -25, -17, -2)
+    ).astype(np.float32)
     floor = floor + np.clip((p.y - 12) / 10, 0, 1) * 12 * np.exp(-(((np.abs(p.x) - 33) / 17) ** 2)).astype(np.float32)
     vault = np.minimum((1 - ring) * half, np.minimum(p.z - floor, 83 - p.z))
     both = p.folded()

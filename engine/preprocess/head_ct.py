@@ -64,7 +64,7 @@ def prepare_head_ct(volume: Volume, options: HeadCtOptions, size: tuple[int, ...
     centre_x, centre_y, top = _find_head(volume, frame)
     box_x = centre_x + (np.arange(width) - (width - 1) / 2) * options.field_mm / width
     box_y = centre_y + (np.arange(height) - (height - 1) / 2) * options.field_mm / height
-    box_z = top - (depth - 1 - np.arange(depth)) * options.slice_mm
+    box_z = np.asarray(top - (depth - 1 - np.arange(depth)) * options.slice_mm, np.float64)
 
     hu = _sample(volume, frame, box_x, box_y, box_z)
     grey = np.clip((hu - options.lowest_hu) / options.width_hu, 0, 1)
@@ -74,7 +74,7 @@ def prepare_head_ct(volume: Volume, options: HeadCtOptions, size: tuple[int, ...
     def project(array: Map, shape: tuple[int, ...]) -> Map:
         return _to_slices(array, shape, original, frame, box_x, box_y, box_z)
 
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if frame.z.max() - frame.z.min() < 0.6 * depth * options.slice_mm:
         covered = round(float(frame.z.max() - frame.z.min()))
         warnings = (f"the series covers {covered} mm; the model looks at {round(depth * options.slice_mm)} mm",)

@@ -19,9 +19,7 @@ from app.viewer.map_field import at_pixels, covers
         ((41, 60), (40, 60), False),
     ],
 )
-def test_only_maps_of_the_same_field_are_taken(
-    given: tuple[int, ...], image: tuple[int, ...], expected: bool
-) -> None:
+def test_only_maps_of_the_same_field_are_taken(given: tuple[int, ...], image: tuple[int, ...], expected: bool) -> None:
     assert covers(given, image) is expected
 
 

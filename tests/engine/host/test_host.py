@@ -61,6 +61,30 @@ def test_when_it_is_stopped_at_work_the_rest_is_queued_as_before(
     assert {(job.crashes, job.attempts) for job in claimed} == {(0, 0)}
 
 
+@pytest.mark.parametrize("how", ["command", "terminated", "parent died"])
+def test_closing_the_window_in_the_middle_of_a_series_is_no_crash(
+    store: Store, add_studies: AddStudies, start_host: Any, how: str
+) -> None:
+    add_studies("hang", "", "")
+    host = start_host()
+    while store.counts().running == 0:
+        time.sleep(0.02)
+    host.wait_for("model", 2)
+    if how == "command":
+        host.send('{"command": "stop"}')
+    elif how == "terminated":
+        host.process.send_signal(signal.SIGTERM)
+    else:
+        host.process.stdin.close()
+    until = time.monotonic() + 4
+    while store.counts().running and time.monotonic() < until:
+        time.sleep(0.02)
+    assert host.process.poll() is None, "the series still hangs"
+    host.kill()
+    assert store.requeue_lost() == []
+    assert {(job.crashes, job.attempts) for job in store.claim("x/1/1", 3)} == {(0, 0)}
+
+
 def test_a_second_host_on_the_folder_leaves_with_a_clear_message(store: Store, start_host: Any) -> None:
     first = start_host()
     first.wait_for("idle")
