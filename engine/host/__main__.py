@@ -61,11 +61,22 @@ def main(arguments: Sequence[str] | None = None, *, open_model: OpenModel = Bund
     for series_key, state in lost:
         logging.info("%s was in hand when an engine ended: %s", series_key, state)
     events.emit("started", worker=worker, pid=os.getpid(), folder=str(options.data), device=options.device)
+    threading.Thread(target=_give_back, args=(work,), name="give back", daemon=True).start()
     threading.Thread(target=_watch, args=(work, options.stall), name="watch", daemon=True).start()
     work.run()
     store.close()
     lock.release()
     return stopped(stop.reason, 0)
+
+
+def _give_back(work: Work) -> None:
+    """At once when asked to stop: the window may close, and this process be killed, before the series in hand is scored."""
+    while True:
+        if work.stop.wait(3600):
+            with contextlib.suppress(StorageUnavailable):
+                work.give_back()
+                return
+            time.sleep(0.5)
 
 
 def _watch(work: Work, stall: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Work:
         self.stop = stop
         self.in_hand: dict[str, Job] = {}  # by series key; all of one bundle
         self.last_activity = time.monotonic()
+        self._claiming = threading.Lock()
         self._device = ""
         self._alone = 0  # so many turns take one job only
         self._ended: deque[tuple[float, str]] = deque()  # (when, study) of the last minute
@@ -59,8 +61,7 @@ class Work:
         idle = False
         next_search = time.monotonic() + 30
         while not self.stop:
-            jobs = self._patiently(lambda: self.store.claim(self.worker, 1)) or []
-            if jobs:
+            if jobs := self._claim(1):
                 idle = False
                 self._turn(jobs[0])
                 continue
@@ -73,14 +74,33 @@ class Work:
                 next_search = time.monotonic() + 30
             self.stop.wait(LOOK_SECONDS)
 
+    def give_back(self) -> None:
+        """Queue what is in hand again, from any thread, once asked to stop: whoever is killed from now on had nothing in hand.
+
+        What is being scored goes on, but its result is no longer taken. Raises StorageUnavailable.
+        """
+        with self._claiming:
+            self.store.release(list(self.in_hand.values()))
+
+    def _claim(self, limit: int, bundle_hash: str | None = None) -> list[Job]:
+        """Take jobs in hand; none once asked to stop, so that nothing follows what was given back."""
+        with self._claiming:
+            if self.stop:
+                return []
+            jobs = self._patiently(lambda: self.store.claim(self.worker, limit, bundle_hash)) or []
+            if not self.in_hand:
+                self.last_activity = (
+                    time.monotonic()
+                )  # first: who watches must not see a job with the idle hours before it
+            self.in_hand |= {job.series.key: job for job in jobs}
+            return jobs
+
     def _waits_for_another_attempt(self) -> bool:
         counts = self._patiently(self.store.counts)
         return counts is None or counts.queued > 0
 
     def _turn(self, first: Job) -> None:
         """Score `first` and, in one stream, what follows it for the same model."""
-        self.last_activity = time.monotonic()  # first: who watches must not see the job with the idle hours before it
-        self.in_hand = {first.series.key: first}
         alone = bool(first.crashes or first.attempts or self._alone)
         self._alone = max(0, self._alone - 1)
         try:
@@ -132,15 +152,13 @@ class Work:
         jobs = [first]
         while jobs and not self._is_cancelled():
             for job in jobs:
-                self.in_hand[job.series.key] = job
-            for job in jobs:
                 if reason := model.why_not(job.series, named=job.named):
                     self._settle_failure(job, f"{job.series.path}: {reason}.", "NotApplicable")
                 else:
                     yield job.series
             if alone:
                 return
-            jobs = self._patiently(lambda: self.store.claim(self.worker, model.batch, first.bundle_hash)) or []
+            jobs = self._claim(model.batch, first.bundle_hash)
 
     def _is_cancelled(self) -> bool:
         """True when the host is to stop, or something more urgent than what is in hand has come."""
