@@ -33,7 +33,7 @@ def why_not(card: Card, series: Series, *, named: bool) -> str:
         if series.synthetic and not limits.synthetic:
             return f"this is a synthetic phantom; {card.title} was trained on patients"
         if series.format != "dicom":
-            return "the file has no DICOM tags; name the model to score it"
+            return "the file has no DICOM tags: name the model to score it"
         if unsaid := _unsaid(card, limits, series):
             return f"{unsaid}: name the model to score it"
     return _contradiction(card, limits, series) if series.format == "dicom" else ""
