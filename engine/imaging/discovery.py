@@ -22,6 +22,7 @@ from engine.imaging.file_kinds import START_BYTES, foreign_kind, has_image_name,
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.identifiers import derived_uid
 from engine.imaging.instance_kinds import kind_of, not_a_picture
+from engine.imaging.patients import PatientsApart
 from engine.imaging.raster import raster_size
 from engine.imaging.series import Series
 
@@ -136,6 +137,7 @@ class _Finder:
     report: OnError
     slices: list[ImageHeader] = field(default_factory=list)
     instances: dict[str, str] = field(default_factory=dict)
+    patients: PatientsApart = field(default_factory=PatientsApart)
 
     def add(self, source: str, *, asked_for: bool) -> Iterator[Series]:
         """What the file holds that stands alone. `asked_for`: the person named this very file, so it is never passed over in silence."""
@@ -146,7 +148,7 @@ class _Finder:
 
     def volumes(self) -> Iterator[Series]:
         """The volumes that the collected slices make."""
-        yield from series_of_slices(self.slices)
+        yield from series_of_slices(self.slices, self.patients)
 
     def _add(self, source: str, *, asked_for: bool) -> Iterator[Series]:
         name = sources.source_name(source)
@@ -197,14 +199,16 @@ class _Finder:
                 "the DICOM file has no pixel data, or ends before it", where=source, cure="Copy or export it again"
             )
         kind = kind_of(header)
+        header = self.patients.told_apart(header)
         if kind == "slice":
             self.slices.append(header)
             return
         twin = self.instances.setdefault(header.sop_instance_uid or source, source)
         if twin == source:
-            yield self._slices_series(header) if kind == "slices" else radiograph_of(header)
+            warnings = self.patients.warnings(header)
+            yield self._slices_series(header, warnings) if kind == "slices" else radiograph_of(header, warnings)
         elif sources.read_bytes(twin) != sources.read_bytes(source):  # an exact copy is passed over
-            yield radiograph_of(header, unlike_its_twin=True)
+            yield radiograph_of(header, self.patients.warnings(header), unlike_its_twin=True)
 
     def _directory(self, source: str) -> Iterator[Series]:
         if sources.is_member(source):
@@ -215,11 +219,11 @@ class _Finder:
             else:
                 yield from self.add(str(item), asked_for=False)
 
-    def _slices_series(self, header: ImageHeader) -> Series:
+    def _slices_series(self, header: ImageHeader, warnings: tuple[str, ...]) -> Series:
         frames = frame_headers(header.source)
         if all(frame.position is not None and frame.orientation is not None for frame in frames):
-            return volume_of_frames(header, frames[0])
-        return radiograph_of(header)
+            return volume_of_frames(header, frames[0], warnings)
+        return radiograph_of(header, warnings)
 
 
 def _raster_series(source: str) -> Series:

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.identifiers import derived_uid
+from engine.imaging.patients import PatientsApart, patient_of
 from engine.imaging.reading import shown_frame
 from engine.imaging.series import Series, SeriesKind
 
@@ -47,18 +48,29 @@ def radiograph_of(header: ImageHeader, warnings: tuple[str, ...] = (), *, unlike
     return _series(header, f"{_series_uid(header)}/{instance}", "radiograph", (header.source,), header.frames, warnings)
 
 
-def volume_of_frames(header: ImageHeader, first_frame: ImageHeader) -> Series:
+def volume_of_frames(header: ImageHeader, first_frame: ImageHeader, warnings: tuple[str, ...] = ()) -> Series:
     """The series that one multi-frame instance of slices makes; `first_frame` carries its geometry."""
+    first_frame = replace(first_frame, study_uid=header.study_uid, series_uid=header.series_uid)
     instance = header.sop_instance_uid or derived_uid("instance", header.source)
-    return _series(first_frame, f"{_series_uid(header)}/{instance}", "volume", (header.source,), header.frames, ())
+    return _series(
+        first_frame, f"{_series_uid(header)}/{instance}", "volume", (header.source,), header.frames, warnings
+    )
 
 
-def series_of_slices(headers: Sequence[ImageHeader]) -> list[Series]:
-    """The volumes that the slices make, in the order in which their first slices came; a slice that stands alone becomes a radiograph."""
-    by_series: dict[tuple[str, str], list[ImageHeader]] = {}
+def series_of_slices(headers: Sequence[ImageHeader], patients: PatientsApart | None = None) -> list[Series]:
+    """The volumes that the slices make, in the order in which their first slices came; a slice that stands alone becomes a radiograph.
+
+    Slices of several patients never make one volume. `patients`: what told the headers apart, and warns of it.
+    """
+    patients = patients or PatientsApart()
+    by_series: dict[tuple[object, ...], list[ImageHeader]] = {}
     for header in headers:
-        by_series.setdefault((_study_uid(header), _series_uid(header)), []).append(header)
-    return [series for group in by_series.values() for series in _split(group)]
+        by_series.setdefault((_study_uid(header), _series_uid(header), patient_of(header)), []).append(header)
+    return [
+        replace(series, warnings=(*series.warnings, *patients.warnings(group[0])))
+        for group in by_series.values()
+        for series in _split(group)
+    ]
 
 
 def _split(headers: list[ImageHeader]) -> list[Series]:
@@ -169,11 +181,17 @@ def _with_distinct_keys(made: list[Series]) -> list[Series]:
 
 
 def _study_uid(header: ImageHeader) -> str:
-    return header.study_uid or derived_uid("study", _folder(header))
+    return header.study_uid or derived_uid(_of_patient("study", header), _folder(header))
 
 
 def _series_uid(header: ImageHeader) -> str:
-    return header.series_uid or derived_uid("series", _folder(header))
+    return header.series_uid or derived_uid(_of_patient("series", header), _folder(header))
+
+
+def _of_patient(kind: str, header: ImageHeader) -> str:
+    """One folder may hold several patients' files without UIDs."""
+    patient = patient_of(header)
+    return f"{kind} of {patient!r}" if any(patient) else kind
 
 
 def _folder(header: ImageHeader) -> Path:

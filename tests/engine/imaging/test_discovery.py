@@ -244,6 +244,48 @@ def test_slices_scattered_over_folders_are_one_volume(tmp_path: Path, write_radi
     assert len(found[0].sources) == 5
 
 
+def test_two_patients_without_uids_in_one_folder_are_two_studies(
+    tmp_path: Path, write_radiograph: Write, opened: Opened
+) -> None:
+    bare = {"StudyInstanceUID": None, "SeriesInstanceUID": None, "SOPInstanceUID": None}
+    for index in range(6):
+        write_radiograph(
+            GREY, f"ct/{index}.dcm", Modality="CT", PatientID=f"P{index % 2}", PatientName=f"Doe^{'AB'[index % 2]}",
+            ImagePositionPatient=[0, 0, index], ImageOrientationPatient=AXIAL, PixelSpacing=[1, 1], **bare,
+        )  # fmt: skip
+    series, errors = opened(tmp_path / "ct")
+    assert errors == []
+    assert [(one.patient_id, one.kind, one.frames) for one in series] == [("P0", "volume", 3), ("P1", "volume", 3)]
+    assert len({one.study_uid for one in series}) == len({one.key for one in series}) == 2
+    assert [one.key for one in opened(tmp_path / "ct")[0]] == [one.key for one in series]
+
+
+def test_two_patients_under_one_uid_are_two_studies_and_both_say_so(
+    tmp_path: Path, write_radiograph: Write, opened: Opened
+) -> None:
+    slices(write_radiograph, "a", [0, 1, 2], PatientID="P1", PatientName="Doe^Jane")
+    slices(write_radiograph, "b", [3, 4, 5], PatientID="P2", PatientName="Roe^Max")
+    slices(write_radiograph, "c", [6], PatientID="P1", PatientName="DOE^JANE^")
+    first, second = opened(tmp_path)[0]
+    assert (first.key, first.study_uid, first.patient_id, first.frames) == ("1.2.3", "1.2", "P1", 4)
+    assert (second.patient_id, second.frames) == ("P2", 3)
+    assert second.study_uid.startswith("2.25.")
+    assert second.key != first.key
+    assert "also on images of P2 ROE^MAX: kept apart" in " ".join(first.warnings)
+    assert "also on images of P1 DOE^JANE: kept apart" in " ".join(second.warnings)
+
+
+def test_films_of_two_patients_under_one_study_uid_are_two_studies(
+    tmp_path: Path, write_radiograph: Write, opened: Opened
+) -> None:
+    for name, patient in (("1", "P1"), ("2", "P2"), ("3", "P2"), ("4", "P1")):
+        write_radiograph(GREY, f"{name}.dcm", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3", PatientID=patient)
+    series = opened(tmp_path)[0]
+    assert [one.study_uid == "1.2" for one in series] == [True, False, False, True]
+    assert series[1].study_uid == series[2].study_uid
+    assert ["kept apart" in " ".join(one.warnings) for one in series] == [False, True, True, True]
+
+
 def test_a_localiser_stands_beside_its_axials(tmp_path: Path, write_radiograph: Write, opened: Opened) -> None:
     slices(write_radiograph, "axial", [0, 1, 2], ImageType=["ORIGINAL", "PRIMARY", "AXIAL"])
     slices(
