@@ -1,6 +1,6 @@
 """Runs a bundle's network as fast as the device allows without changing what it says. Never decodes, calibrates or stores anything.
 
-torch.compile was tried and left out: it needs a compiler on the user's machine and takes longer to start than most worklists take to score.
+torch.compile is left out: it needs a compiler on the user's machine.
 """
 
 from __future__ import annotations
