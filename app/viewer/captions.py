@@ -80,7 +80,7 @@ def _who(series: Series) -> tuple[str, ...]:
     names = [person_name(series.patient_name), series.patient_id]
     if not any(names):
         names = [series.path.rsplit("/", 1)[-1]]
-    about = " ".join(part for part in (series.study_description, series.description) if part)
+    about = " ".join(dict.fromkeys(part for part in (series.study_description, series.description) if part))
     return tuple(dict.fromkeys(line for line in (*names, person, series.study_date, about) if line))
 
 
