@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.identifiers import split_uid
@@ -27,7 +28,7 @@ class PatientsApart:
         For headers as they were read, each once.
         """
         patient = patient_of(header)
-        own: dict[str, str] = {}
+        own: dict[str, Any] = {}
         for name in ("study_uid", "series_uid"):
             if uid := getattr(header, name):
                 patients = self._of_uid.setdefault(uid, [patient])
