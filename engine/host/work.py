@@ -138,6 +138,8 @@ class Work:
             for result in model.score(self._feed(model, first, alone=alone), cancelled=self._is_cancelled):
                 self.last_activity = time.monotonic()
                 job = self.in_hand[result.series.key]
+                if job.series.fingerprint != result.series.fingerprint:
+                    continue  # of what the files held before; in hand is the job for what they hold now
                 writes.append(writer.submit(self._settle, job, result))
                 while writes and (writes[0].done() or len(writes) > 2 * model.batch):
                     writes.popleft().result()

@@ -53,6 +53,17 @@ def read_member(path: str | Path, member: str, *, where: str, limit: int | None 
         ) from problem
 
 
+def member_state(path: str | Path, member: str, *, where: str) -> tuple[int, int]:
+    """(size in bytes, CRC-32) of a member as the archive's directory states them. Raises as `read_member`."""
+    try:
+        info = _checked(path).getinfo(member)
+    except KeyError as problem:
+        raise UnreadableImage(
+            "the archive has no such member", where=where, cure="Open the archive again: it has changed"
+        ) from problem
+    return info.file_size, info.CRC
+
+
 def _checked(path: str | Path) -> zipfile.ZipFile:
     """The open archive, checked once and kept for the next member: reading a directory of 500 members 500 times would be quadratic."""
     file = Path(path)

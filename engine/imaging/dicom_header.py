@@ -7,7 +7,8 @@ functional groups) is read by pydicom. Both give the same `ImageHeader`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import UnreadableImage
@@ -48,6 +49,7 @@ class ImageHeader:
         pixel_offset: byte offset of the pixel data's value in the file, or, for deflated files, in `instance_bytes`.
         pixel_length: of that value in bytes, as declared; 0xFFFFFFFF when encapsulated.
         pixel_vr: OB or OW, "" when the transfer syntax is implicit.
+        start_checksum: CRC-32 of the file's first 16 KiB, header and first pixels mostly; 0 for `frame_headers`.
     """
 
     source: str
@@ -107,6 +109,7 @@ class ImageHeader:
     pixel_offset: int = -1
     pixel_length: int = 0
     pixel_vr: str = ""
+    start_checksum: int = field(default=0, compare=False)
 
     @property
     def has_pixels(self) -> bool:
@@ -147,17 +150,20 @@ def read_header(source: str) -> ImageHeader:
     Raises:
         UnreadableImage: missing, empty, not DICOM, or cut or corrupt before the header ends.
     """
+    checksum: int | None = None
     for size in (_FIRST_READ, _SECOND_READ, None):
         data = sources.read_bytes(source) if size is None else sources.read_start(source, size)
         if not data:
             raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
+        checksum = zlib.crc32(data) if checksum is None else checksum
         try:
-            return _plain_header(source, data, complete=size is None or len(data) < size)
+            header = _plain_header(source, data, complete=size is None or len(data) < size)
+            return replace(header, start_checksum=checksum)
         except dicom_elements.NeedMore:
             continue
         except (dicom_elements.Unusual, struct.error, UnicodeDecodeError):
             break
-    return _full_header(source)[0]
+    return replace(_full_header(source)[0], start_checksum=checksum or 0)
 
 
 def frame_headers(source: str) -> list[ImageHeader]:

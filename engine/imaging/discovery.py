@@ -19,6 +19,7 @@ from engine.imaging.dicom_header import DICOMDIR_CLASS, ImageHeader, frame_heade
 from engine.imaging.dicomdir import referenced_files
 from engine.imaging.display_sets import radiograph_of, series_of_slices, volume_of_frames
 from engine.imaging.file_kinds import START_BYTES, foreign_kind, has_image_name, is_passed_over, kind_of_file
+from engine.imaging.fingerprint import file_fingerprint
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.identifiers import derived_uid
 from engine.imaging.instance_kinds import kind_of, not_a_picture
@@ -239,6 +240,7 @@ def _raster_series(source: str) -> Series:
         description=sources.source_name(source),
         rows=rows,
         columns=columns,
+        fingerprint=file_fingerprint(source),
     )
 
 
@@ -258,6 +260,7 @@ def _nifti_series(source: str) -> Series:
         rows=rows,
         columns=columns,
         frames=slices,
+        fingerprint=file_fingerprint(source),
     )
 
 

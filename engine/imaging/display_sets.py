@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.fingerprint import dicom_fingerprint
 from engine.imaging.identifiers import derived_uid
 from engine.imaging.patients import PatientsApart, patient_of
 from engine.imaging.reading import shown_frame
@@ -45,16 +46,14 @@ def radiograph_of(header: ImageHeader, warnings: tuple[str, ...] = (), *, unlike
             *warnings,
             f"A film of {header.frames} frames: frame {shown_frame(header.frames) + 1} stands for it.",
         )
-    return _series(header, f"{_series_uid(header)}/{instance}", "radiograph", (header.source,), header.frames, warnings)
+    return _series(header, f"{_series_uid(header)}/{instance}", "radiograph", [header], header.frames, warnings)
 
 
 def volume_of_frames(header: ImageHeader, first_frame: ImageHeader, warnings: tuple[str, ...] = ()) -> Series:
     """The series that one multi-frame instance of slices makes; `first_frame` carries its geometry."""
     first_frame = replace(first_frame, study_uid=header.study_uid, series_uid=header.series_uid)
     instance = header.sop_instance_uid or derived_uid("instance", header.source)
-    return _series(
-        first_frame, f"{_series_uid(header)}/{instance}", "volume", (header.source,), header.frames, warnings
-    )
+    return _series(first_frame, f"{_series_uid(header)}/{instance}", "volume", [header], header.frames, warnings)
 
 
 def series_of_slices(headers: Sequence[ImageHeader], patients: PatientsApart | None = None) -> list[Series]:
@@ -88,8 +87,7 @@ def _split(headers: list[ImageHeader]) -> list[Series]:
             continue
         key = _series_uid(first) if len(volumes) == 1 else f"{_series_uid(first)}/{_distinction(first)}"
         split = () if len(volumes) == 1 else (f"One of {len(volumes)} stacks of slices that the DICOM series mixes.",)
-        sources = tuple(header.source for header in stack)
-        made.append(_series(first, key, "volume", sources, len(stack), split))
+        made.append(_series(first, key, "volume", stack, len(stack), split))
     return _with_distinct_keys(made)
 
 
@@ -199,7 +197,12 @@ def _folder(header: ImageHeader) -> Path:
 
 
 def _series(
-    header: ImageHeader, key: str, kind: SeriesKind, sources: tuple[str, ...], frames: int, warnings: tuple[str, ...]
+    header: ImageHeader,
+    key: str,
+    kind: SeriesKind,
+    instances: Sequence[ImageHeader],
+    frames: int,
+    warnings: tuple[str, ...],
 ) -> Series:
     return Series(
         key=key,
@@ -207,7 +210,7 @@ def _series(
         series_uid=_series_uid(header),
         kind=kind,
         format="dicom",
-        sources=sources,
+        sources=tuple(instance.source for instance in instances),
         patient_id=header.patient_id,
         patient_name=header.patient_name,
         sex=header.sex,
@@ -225,4 +228,5 @@ def _series(
         frames=frames,
         synthetic=header.manufacturer == "Normascope" and header.image_comments.startswith("SYNTHETIC"),
         warnings=warnings,
+        fingerprint=dicom_fingerprint(instances),
     )

@@ -33,6 +33,7 @@ class Series:
         study_date: YYYY-MM-DD or "".  age: (0010,1010) as stored, else from birth and study date.  frames: images or slices as far as headers tell.
         synthetic: True when the file says it is a phantom of ours.
         label: "normal", "abnormal" or "" from a cohort CSV.
+        fingerprint: changes when the files' content does, not when they are moved; "" when unknown.
         warnings: in words, for the person who reads the study.
     """
 
@@ -60,6 +61,7 @@ class Series:
     synthetic: bool = False
     label: str = ""
     warnings: tuple[str, ...] = field(default=())
+    fingerprint: str = ""
 
     @property
     def path(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
 
 from engine.imaging.series import Series
+from engine.store.results import supersede
 from engine.store.rows import Job, JobState, QueueCounts
 from engine.store.studies import in_parts
 from engine.store.summaries import refresh
@@ -22,6 +23,16 @@ from engine.store.workers import is_dead
 MOST_ATTEMPTS = 3
 MOST_CRASHES = 3
 STOPPED = "The engine stopped while scoring this study, each of the times it was tried. Check the file, or report it."
+SUPERSEDED = "An earlier version of the model, whose result no longer holds, is not asked again."
+_FRESH = {
+    "state": "queued",
+    "attempts": 0,
+    "crashes": 0,
+    "due_at": 0.0,
+    "reason": "",
+    "finished_at": None,
+    "worker": "",
+}
 _WAITS = (2.0, 10.0, 30.0)
 """Seconds before the second, third, ... attempt: what cures itself (a network folder, a full disk) needs a moment."""
 
@@ -69,9 +80,40 @@ def retry(connection: Connection, study_uids: Sequence[str]) -> int:
     count = 0
     for part in in_parts(study_uids):
         failed = update(jobs).where(jobs.c.study_uid.in_(part), jobs.c.state == "failed")
-        fresh = {"state": "queued", "attempts": 0, "crashes": 0, "due_at": 0.0, "reason": "", "finished_at": None}
-        count += connection.execute(failed.values(fresh)).rowcount
+        count += connection.execute(failed.values(_FRESH)).rowcount
     refresh(connection, study_uids)
+    return count
+
+
+def start_anew(connection: Connection, keys: Iterable[str]) -> int:
+    """Supersede the results of these series and queue their jobs as if never tried; returns how many. Whoever has one of them in hand loses it.
+
+    Models that are no longer in use are not asked again: what they said is superseded too.
+    """
+    count = 0
+    touched: set[str] = set()
+    in_use = select(bundles.c.hash).where(bundles.c.current)
+    for key in keys:
+        supersede(connection, key)
+        of_series = update(jobs).where(jobs.c.series_key == key)
+        touched.update(connection.execute(select(jobs.c.study_uid).where(jobs.c.series_key == key)).scalars())
+        study_uid = connection.execute(select(series.c.study_uid).where(series.c.key == key)).scalar_one()
+        touched.add(study_uid)
+        count += connection.execute(
+            of_series.where(jobs.c.bundle_hash.in_(in_use)).values(_FRESH | {"study_uid": study_uid})
+        ).rowcount
+        passed_over = {"state": "not scored", "reason": SUPERSEDED, "worker": "", "study_uid": study_uid}
+        connection.execute(of_series.where(jobs.c.bundle_hash.not_in(in_use)).values(passed_over))
+    refresh(connection, touched)
+    return count
+
+
+def score_again(connection: Connection, study_uids: Sequence[str]) -> int:
+    """Queue every job of these studies once more, scored or not; returns how many."""
+    count = 0
+    for part in in_parts(study_uids):
+        keys = connection.execute(select(jobs.c.series_key).where(jobs.c.study_uid.in_(part)).distinct()).scalars()
+        count += start_anew(connection, list(keys))
     return count
 
 

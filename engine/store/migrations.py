@@ -110,7 +110,25 @@ def _version_3(connection: Connection) -> None:
             connection.exec_driver_sql(f"CREATE TRIGGER study_search_{name} {moment} ON studies BEGIN {body}; END")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3)
+def _version_4(connection: Connection) -> None:
+    """What content a series' results are of; and where results go when it has changed.
+
+    Of the series that are there it is unknown: what was scored is scored anew when it is next imported.
+    """
+    _run(
+        connection,
+        """
+        ALTER TABLE series ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+        CREATE TABLE superseded_results (
+            id IDENTITY_KEY, series_key TEXT NOT NULL, study_uid TEXT NOT NULL, bundle_hash TEXT NOT NULL,
+            scores TEXT NOT NULL, primary_score TEXT NOT NULL, percentile DOUBLE PRECISION, flagged BOOLEAN NOT NULL,
+            posterior DOUBLE PRECISION, heatmap TEXT NOT NULL, reconstruction TEXT NOT NULL, warnings TEXT NOT NULL,
+            created_at DOUBLE PRECISION NOT NULL, superseded_at DOUBLE PRECISION NOT NULL)
+        """,
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3, _version_4)
 CURRENT_VERSION = len(MIGRATIONS)
 
 

@@ -1,4 +1,7 @@
-"""Results as immutable rows, one for each series and bundle, and the bundles they are of. Never changes a result once it is written."""
+"""Results as immutable rows, one for each series and bundle, and the bundles they are of. Never changes a result once it is written.
+
+One that no longer holds is moved, whole, to the superseded results.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from engine.store.rows import Job, ResultRow, ScoreRow
 from engine.store.summaries import refresh
-from engine.store.tables import bundles, jobs, results
+from engine.store.tables import bundles, jobs, results, superseded_results
 
 if TYPE_CHECKING:  # pydantic and numpy take longer to import than the store takes to open
     from engine.models.card import Card
@@ -72,6 +75,14 @@ def record(connection: Connection, job: Job, result: SeriesResult, heatmap: str,
             created_at=time.time(),
         )
     )
+
+
+def supersede(connection: Connection, series_key: str) -> None:
+    """Take the results of the series out of all that is shown and ranked; they are kept, as they are, among the superseded."""
+    copied = [column.name for column in results.c if column.name != "id"]
+    old = select(*(results.c[name] for name in copied), literal(time.time())).where(results.c.series_key == series_key)
+    connection.execute(insert(superseded_results).from_select([*copied, "superseded_at"], old))
+    connection.execute(delete(results).where(results.c.series_key == series_key))
 
 
 def of_study(connection: Connection, study_uid: str) -> list[ResultRow]:

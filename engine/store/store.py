@@ -47,12 +47,15 @@ class Store:
     def add_series(self, found: Iterable[Series]) -> int:
         """Add what discovery finds, some hundred at a time, each such batch whole or not at all; returns how many series were new.
 
-        A series whose key is known has its description and sources replaced: its files may have moved. Jobs and results stay.
+        A series whose key is known has its description and sources replaced: its files may have moved. Jobs and results stay
+        when its content is the same (`Series.fingerprint`); else its results no longer show or count, and its jobs are queued again.
         """
         new = 0
         for batch in studies.batches(found):
             with self._database.writing() as connection:
-                new += studies.add_batch(connection, batch)
+                added, changed = studies.add_batch(connection, batch)
+                jobs.start_anew(connection, changed)
+                new += added
         return new
 
     def worklist(
@@ -141,6 +144,11 @@ class Store:
         with self._database.writing() as connection:
             return jobs.retry(connection, study_uids)
 
+    def score_again(self, study_uids: Sequence[str]) -> int:
+        """Queue every job of these studies again, scored ones too, whose results no longer show; returns how many."""
+        with self._database.writing() as connection:
+            return jobs.score_again(connection, study_uids)
+
     def claim(self, worker: str, limit: int, bundle_hash: str | None = None) -> list[Job]:
         """Take up to `limit` jobs, highest priority first, then in the order they were queued.
 
@@ -172,10 +180,11 @@ class Store:
             if not jobs.is_mine(connection, job):  # before the arrays: those of a written result are never replaced
                 return False
         paths = {"heatmap": "", "reconstruction": ""}
+        content = f"{job.series.key}/{job.series.fingerprint}"  # the arrays of a superseded result stay what they were
         for kind in paths:
             array = getattr(result, kind)
             if array is not None:
-                paths[kind] = self.arrays.write(array_name(job.series.key, job.bundle_hash, kind), array)
+                paths[kind] = self.arrays.write(array_name(content, job.bundle_hash, kind), array)
         with self._database.writing() as connection:
             if not jobs.complete(connection, job):
                 return False

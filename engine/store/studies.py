@@ -36,29 +36,35 @@ def in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
         yield values[start : start + _MOST_PARAMETERS]
 
 
-def add_batch(connection: Connection, batch: Sequence[Series]) -> int:
-    """Add new series, replace the description of known ones (files may have moved); returns how many were new."""
+def add_batch(connection: Connection, batch: Sequence[Series]) -> tuple[int, list[str]]:
+    """Add new series, replace the description of known ones (files may have moved).
+
+    Returns how many were new, and the keys of those whose content is another than it was: their results are of other pixels.
+    """
     by_key = {item.key: item for item in batch}
     study_of: dict[str, str] = {}  # of the series that are known
+    changed_content: list[str] = []
     for part in in_parts(list(by_key)):
-        query = select(series_table.c.key, series_table.c.study_uid).where(series_table.c.key.in_(part))
-        study_of.update((key, uid) for key, uid in connection.execute(query))
+        columns = (series_table.c.key, series_table.c.study_uid, series_table.c.fingerprint)
+        for key, uid, fingerprint in connection.execute(select(*columns).where(series_table.c.key.in_(part))):
+            study_of[key] = uid
+            if fingerprint != by_key[key].fingerprint:
+                changed_content.append(key)
     # a series whose file now states another study also changes the study it leaves
     touched = list(dict.fromkeys([item.study_uid for item in by_key.values()] + list(study_of.values())))
     _describe(connection, touched, by_key)
     now = time.time()
     rows = [
-        {"key": s.key, "study_uid": s.study_uid, "document": json.dumps(s.to_json()), "added_at": now}
+        {"key": s.key, "study_uid": s.study_uid, "document": json.dumps(s.to_json()), "fingerprint": s.fingerprint}
         for s in by_key.values()
     ]
     if new := [row for row in rows if row["key"] not in study_of]:
-        connection.execute(insert(series_table), new)
+        connection.execute(insert(series_table), [row | {"added_at": now} for row in new])
     if changed := [row for row in rows if row["key"] in study_of]:
         statement = update(series_table).where(series_table.c.key == bindparam("b_key"))
-        statement = statement.values(study_uid=bindparam("b_study"), document=bindparam("b_document"))
-        values = [{"b_key": r["key"], "b_study": r["study_uid"], "b_document": r["document"]} for r in changed]
-        connection.execute(statement, values)
-    return len(new)
+        statement = statement.values({name: bindparam(f"b_{name}") for name in rows[0] if name != "key"})
+        connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in changed])
+    return len(new), changed_content
 
 
 def series_of(connection: Connection, study_uid: str) -> list[Series]:

@@ -45,6 +45,7 @@ series = Table(
     Column("study_uid", Text),
     Column("document", Text),  # Series.to_json
     Column("added_at", Float),
+    Column("fingerprint", Text),  # of the content that jobs and results are of
 )
 
 bundles = Table(
@@ -94,6 +95,13 @@ results = Table(
     Column("reconstruction", Text),
     Column("warnings", Text),
     Column("created_at", Float),
+)
+
+superseded_results = Table(  # results whose images changed, or that were asked for anew: kept, never shown
+    "superseded_results",
+    metadata,
+    *(Column(column.name, column.type, primary_key=column.primary_key) for column in results.c),
+    Column("superseded_at", Float),
 )
 
 readings = Table(

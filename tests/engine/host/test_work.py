@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,3 +132,32 @@ def test_an_idle_hour_is_never_counted_against_the_job_that_ends_it(store: Store
     os.close(writer)
     assert len(silences) == 1
     assert silences[0] < 60
+
+
+def test_a_result_of_pixels_that_changed_meanwhile_is_dropped_for_that_of_the_new_ones(
+    store: Store, add_studies: Any
+) -> None:
+    (uid,) = add_studies("")
+    (old,) = store.series_of(uid)
+    reader, writer = os.pipe()
+    stop = Stop()
+
+    class Slow(Model):
+        """Reads ahead: while the first series is scored, its file changes, is imported and claimed again."""
+
+        def score(self, series: Iterable[Series], *, cancelled: Callable[[], bool]) -> Iterator[SeriesResult]:
+            upcoming = iter(series)
+            first = next(upcoming)
+            store.add_series([replace(first, fingerprint="new")])
+            for one in (first, next(upcoming)):
+                percentile = 10 if one.fingerprint == "new" else 99
+                yield SeriesResult(one, "double-d", "d" * 16, {"s": ScoreValue(1, percentile, False)}, "s")
+            stop.ask("enough")
+
+    assert old.fingerprint == ""
+    work = Work(store, this_worker(), WarmModels("cpu", open_model=lambda *_: Slow()), Events(writer), stop)
+    work.run()
+    os.close(reader)
+    os.close(writer)
+    assert [row.percentile for row in store.results_of(uid)] == [10]
+    assert store.counts() == QueueCounts(done=1)

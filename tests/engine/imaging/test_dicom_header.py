@@ -33,7 +33,7 @@ def test_the_lean_walk_and_pydicom_read_the_same_headers(pydicom_files: Path) ->
             continue
         full, _ = dicom_fallback.read_with_pydicom(str(path))
         for field in dataclasses.fields(lean):
-            if field.name != "modality_lut":
+            if field.name not in ("modality_lut", "start_checksum"):
                 assert getattr(lean, field.name) == getattr(full, field.name), (path.name, field.name)
         compared += 1
     assert compared > 130

@@ -66,6 +66,14 @@ def test_a_version_1_database_keeps_everything_and_can_be_searched(version_1: Pa
         assert migrations.version(connection) == migrations.CURRENT_VERSION
 
 
+def test_old_results_of_unknown_content_are_made_anew_when_they_are_next_imported(
+    version_1: Path, make_series: Any
+) -> None:
+    store = Store(None, version_1)
+    store.add_series([make_series(1, fingerprint="known")])
+    assert [(row.status, row.percentile, row.read_state) for row in store.worklist()] == [("queued", None, "normal")]
+
+
 def test_a_migration_that_breaks_off_leaves_the_database_as_it_was(
     version_1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
