@@ -149,10 +149,12 @@ def test_a_result_of_pixels_that_changed_meanwhile_is_dropped_for_that_of_the_ne
             upcoming = iter(series)
             first = next(upcoming)
             store.add_series([replace(first, fingerprint="new")])
-            for one in (first, next(upcoming)):
-                percentile = 10 if one.fingerprint == "new" else 99
-                yield SeriesResult(one, "double-d", "d" * 16, {"s": ScoreValue(1, percentile, False)}, "s")
-            stop.ask("enough")
+            try:
+                for one in (first, next(upcoming)):
+                    percentile = 10 if one.fingerprint == "new" else 99
+                    yield SeriesResult(one, "double-d", "d" * 16, {"s": ScoreValue(1, percentile, False)}, "s")
+            finally:
+                stop.ask("enough")
 
     assert old.fingerprint == ""
     work = Work(store, this_worker(), WarmModels("cpu", open_model=lambda *_: Slow()), Events(writer), stop)
