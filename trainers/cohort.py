@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from engine.models.card import Applicability, Preprocessing
 from engine.preprocess import prepare
 
 FEWEST_NORMALS = 20
+_LAYOUT = 2
+"""Of what a run's folder keeps of prepared images; another one is made anew."""
 
 
 @dataclass(frozen=True)
@@ -157,29 +160,44 @@ def prepare_cohort(
     on_share: Callable[[float], None] | None = None,
 ) -> PreparedCohort:
     """Decode and preprocess once, into `folder`; what an earlier run left there of the same series is used again."""
-    asked = json.dumps([[s.sources for s in series], preprocessing.model_dump(), size], sort_keys=True)
+    asked = json.dumps([_LAYOUT, [s.sources for s in series], preprocessing.model_dump(), size], sort_keys=True)
     name = hashlib.sha256(asked.encode()).hexdigest()[:16]
     array_file, index_file = folder / f"{name}.npy", folder / f"{name}.json"
     if index_file.exists():
-        return PreparedCohort(np.load(array_file, mmap_mode="r"), tuple(json.loads(index_file.read_text())), ())
+        index = json.loads(index_file.read_text())
+        errors = tuple(NormascopeError(e["what"], where=e["where"], cure=e["cure"]) for e in index["failures"])
+        # the array has a row for every series asked for: those past the kept ones were never written
+        images = np.load(array_file, mmap_mode="r")[: len(index["kept"])]
+        return PreparedCohort(images, tuple(index["kept"]), errors)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{name}.partial.npy"
     images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(series), *size))
     kept: list[int] = []
     failures: list[NormascopeError] = []
-    for index, found in enumerate(decoded(series, preprocessing, size)):
+    for done, found in enumerate(decoded(series, preprocessing, size)):
         if isinstance(found, NormascopeError):
             failures.append(found)
         else:
             images[len(kept)] = np.rint((found[0] + 1) * 127.5)
-            kept.append(index)
+            kept.append(done)
         if on_share is not None:
-            on_share((index + 1) / len(series))
+            on_share((done + 1) / len(series))
     images.flush()
     del images
     partial.replace(array_file)
-    index_file.write_text(json.dumps(kept))
+    said = [{"what": error.what, "where": error.where, "cure": error.cure} for error in failures]
+    _write_whole(index_file, json.dumps({"kept": kept, "failures": said}))
     return PreparedCohort(np.load(array_file, mmap_mode="r")[: len(kept)], tuple(kept), tuple(failures))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """All of the text or nothing, also when the power fails."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
