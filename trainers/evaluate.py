@@ -7,13 +7,14 @@ what is measured is what is shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import CohortRejected, StorageUnavailable
+from engine.imaging.series import Series
 from engine.models.bundle import Bundle, load_bundle
-from engine.models.card import Metric
+from engine.models.card import Card, Metric
 from engine.models.shelf import find
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
@@ -24,6 +25,7 @@ from trainers.report import write_plots
 FEWEST_ABNORMALS = 5
 FEWEST_SCORED = 5
 """Of each class, below which no figure is given."""
+LEARNED = "the model was trained, calibrated or chosen on these patients"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +48,12 @@ def evaluate(
     device: str = "auto",
     batch: int = 16,
     on_share: Callable[[float], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Metric]:
     """Write metrics.json, scores.csv and PNG plots to `out`; returns the metrics by score.
 
     `normals` and `abnormals` are anything `open_study` takes; where a CSV has a label column, only its normal or abnormal rows are used, so one
-    CSV may serve as both.
+    CSV may serve as both. Patients whom the bundle has learned from are left out (`without_learned`); scores.csv and `on_note` say so.
 
     Raises:
         CohortRejected: under 20 normals or 5 abnormals, one patient, the same images on both sides.
@@ -59,13 +62,16 @@ def evaluate(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(find(bundle).path)
     good, bad = read_sides(normals, abnormals)
+    good, bad, learned = without_learned(good, bad, bundle.card)
+    if learned and on_note is not None:
+        on_note(f"{len(learned)} images are left out: {LEARNED}")
     evaluation = judge(bundle, good, bad, device=device, batch=batch, on_share=on_share)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         values = {name: metric.model_dump() for name, metric in evaluation.metrics.items()}
         (folder / "metrics.json").write_text(json.dumps(values, indent=2))
-        _write_scores(folder / "scores.csv", evaluation)
+        _write_scores(folder / "scores.csv", evaluation, learned)
         write_plots(folder, bundle.card, evaluation.results, evaluation.abnormal, evaluation.metrics, evaluation.curves)
     except OSError as error:
         raise StorageUnavailable(
@@ -91,6 +97,39 @@ def read_sides(normals: str | Path, abnormals: str | Path) -> tuple[Cohort, Coho
             cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
         )
     return good, bad
+
+
+def without_learned(normals: Cohort, abnormals: Cohort, card: Card) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
+    """Both cohorts less the patients whom the model learned from, was calibrated on or was chosen by; and the images left out.
+
+    An ID names the same person only within one cohort, so these must first be the card's: more than half of its IDs of that kind are here, or more
+    than half of the patients here are named in its split by IDs that are not bare numbers. A site's patients "1" and "2" are thus kept, as are
+    all when the card holds salted hashes, which name nobody.
+
+    Raises:
+        CohortRejected: too few are left.
+    """
+    split = card.training.split
+    learned = {patient for part in ("train", "calibration", "selection") for patient in split.get(part, ())}
+    here = {*normals.patients, *abnormals.patients}
+    named = {who for part in split.values() for who in part if not who.isdigit()}
+    if not (2 * len(learned & here) > len(learned) or 2 * len(named & here) > len(here)):
+        return normals, abnormals, ()
+
+    def kept(cohort: Cohort) -> Cohort:
+        pairs = zip(cohort.series, cohort.patients, strict=True)
+        return Cohort(cohort.path, tuple(s for s, who in pairs if who not in learned), cohort.failures)
+
+    good, bad = kept(normals), kept(abnormals)
+    sides = ((normals, normals.patients), (abnormals, abnormals.patients))
+    out = tuple(s for side, who in sides for s, w in zip(side.series, who, strict=True) if w in learned)
+    if out and min(len(good.series), len(bad.series)) < FEWEST_SCORED:
+        raise CohortRejected(
+            f"{len(good.series)} normal and {len(bad.series)} abnormal images are left: {LEARNED}",
+            where=normals.path,
+            cure="Evaluate on patients whom the model has never seen.",
+        )
+    return good, bad, out
 
 
 def judge(
@@ -140,7 +179,7 @@ def _check_scored(scored: list[tuple[SeriesResult, bool, str]], failures: list[S
     )
 
 
-def _write_scores(path: Path, evaluation: Evaluation) -> None:
+def _write_scores(path: Path, evaluation: Evaluation, learned: Sequence[Series]) -> None:
     """One row an image: its label, every score and percentile, or the reason why it has none."""
     names = list(evaluation.metrics)
     columns = ["path", "patient_id", "label", *names, *(f"{name}_percentile" for name in names), "error"]
@@ -153,4 +192,7 @@ def _write_scores(path: Path, evaluation: Evaluation) -> None:
         rows.append(row)
     for failure in evaluation.failures:
         rows.append({"path": failure.series.path, "patient_id": failure.series.patient_id, "error": failure.error})
+    rows.extend(
+        {"path": s.path, "patient_id": s.patient_id, "label": s.label, "error": f"left out: {LEARNED}"} for s in learned
+    )
     write_table(path, columns, rows)

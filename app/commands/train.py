@@ -47,7 +47,7 @@ def run_evaluate(model: str, normals: str, abnormals: str, *, out: Path, device:
     from trainers.evaluate import evaluate
 
     console = Console(stderr=True)
-    metrics = evaluate(find(model).path, normals, abnormals, out=out, device=device)
+    metrics = evaluate(find(model).path, normals, abnormals, out=out, device=device, on_note=console.print)
     for name, metric in metrics.items():
         low, high = metric.auroc_ci95
         console.print(
