@@ -149,8 +149,11 @@ def train(
     found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
     recipe = _recipe(plan, trainer, history, found, target) | text.recipe
     card = _card(text, out, plan, preprocessing, model, cohort, split, found, recipe)
+    # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
+    interim = folder / "unjudged.safetensors"
+    save_bundle(interim, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
+    card = _with_evaluation(interim, card, cohort, split, device)
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
-    card, digest = _with_evaluation(out, card, cohort, split, device, found, dtype, digest)
     shutil.rmtree(folder, ignore_errors=True)
     return Trained(out, digest, card, (*cohort.failures, *failures))
 
@@ -343,21 +346,10 @@ def _hashed(patient: str, salt: str) -> str:
     return hashlib.sha256((salt + patient).encode()).hexdigest()[:12]
 
 
-def _with_evaluation(
-    out: Path,
-    card: Card,
-    cohort: Cohort,
-    split: Split,
-    device: str,
-    found: Calibrated,
-    dtype: torch.dtype,
-    digest: str,
-) -> tuple[Card, str]:
-    """Judge the bundle as written on the validation part, if that has enough images of both classes, and write it again with the figures."""
+def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, device: str) -> Card:
+    """The card with the figures of the bundle as written, if the validation part has enough images of both classes."""
     validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
     good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
     if min(len(good.series), len(bad.series)) < FEWEST_SCORED:
-        return card, digest
-    bundle = load_bundle(out)
-    card = card.model_copy(update={"evaluation": judge(bundle, good, bad, device=device).metrics})
-    return card, save_bundle(out, bundle.model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
+        return card
+    return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})

@@ -189,3 +189,19 @@ def test_a_3d_autoencoder_learns_volumes() -> None:
 def test_percentile_is_the_share_of_normals_that_score_lower() -> None:
     table = ScoreCalibration(normal_scores=(1.0, 2.0, 3.0, 4.0), n=4)
     assert [percentile(x, table) for x in (0.5, 1.0, 2.5, 4.0, 9.0)] == [0, 0, 50, 75, 100]
+
+
+def test_nothing_sees_a_bundle_before_it_is_judged(
+    cohort_csv: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainers import run
+
+    out, seen, judge = tmp_path / "m.safetensors", [], run.judge
+
+    def watched(*arguments: object, **options: object) -> object:
+        seen.append(out.exists())
+        return judge(*arguments, **options)
+
+    monkeypatch.setattr(run, "judge", watched)
+    trained = train("alpha-gan", cohort_csv(normals=60, abnormals=8), out=out, plan=PLAN)
+    assert seen == [False] and load_bundle(out).hash == trained.hash and trained.card.evaluation
