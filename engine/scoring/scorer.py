@@ -66,25 +66,38 @@ class Scorer:
         """Results in the order of `series`, one each, as soon as they are there. A failure is a result with `error`, never an exception."""
         upcoming = iter(series)
         waiting: deque[Future[_Ready]] = deque()
-        finishing: deque[Future[SeriesResult]] = deque()
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="scorer")
+        scoring: deque[Future[list[SeriesResult]]] = deque()
+        readers = ThreadPoolExecutor(self.workers, thread_name_prefix="reader")
+        networks, torch_threads = self._network_threads()
+        network = ThreadPoolExecutor(networks, "network", torch.set_num_threads, (torch_threads,))
 
         def refill() -> None:
             while len(waiting) < 2 * self.batch and (following := next(upcoming, None)) is not None:
-                waiting.append(pool.submit(self._make_ready, following))
+                waiting.append(readers.submit(self._make_ready, following))
 
         try:
             refill()
-            while waiting and not (cancelled and cancelled()):
-                group = [waiting.popleft().result() for _ in range(min(self.batch, len(waiting)))]
-                refill()
-                finishing.extend(self._start_finishing(pool, group))
-                while finishing and (finishing[0].done() or len(finishing) > 2 * self.batch):
-                    yield finishing.popleft().result()
-            while finishing:
-                yield finishing.popleft().result()
+            while (waiting or scoring) and not (cancelled and cancelled()):
+                while waiting and len(scoring) <= networks:
+                    group = [waiting.popleft().result() for _ in range(min(self.batch, len(waiting)))]
+                    refill()
+                    scoring.append(network.submit(self._score_group, group))
+                yield from scoring.popleft().result()
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            readers.shutdown(wait=True, cancel_futures=True)
+            network.shutdown(wait=True, cancel_futures=True)
+
+    def _network_threads(self) -> tuple[int, int]:
+        """(threads that run the network, torch's threads in each).
+
+        On the CPU several batches at once, each on few cores, share them with decoding far better than one batch whose threads wait for each
+        other while a decoder holds a core. A volume fills the cores by itself, and a GPU takes one batch at a time.
+        """
+        if self.inference.device.type != "cpu" or self.bundle.card.input.spatial_dims == 3:
+            return 1, torch.get_num_threads()
+        threads = torch.get_num_threads()
+        networks = max(1, min(4, threads))
+        return networks, max(1, threads // networks)
 
     def _make_ready(self, series: Series) -> _Ready:
         """Decode and preprocess one series (worker thread)."""
@@ -113,8 +126,8 @@ class Scorer:
             else ()
         )
 
-    def _start_finishing(self, pool: ThreadPoolExecutor, group: list[_Ready]) -> Iterator[Future[SeriesResult]]:
-        """Run the network on a group's inputs and hand each image's share to the pool."""
+    def _score_group(self, group: list[_Ready]) -> list[SeriesResult]:
+        """Run the network on a group's inputs and finish each image's share (network thread)."""
         inputs = [ready.prepared.tensor for ready in group if ready.prepared is not None]
         anomaly: Anomaly | None = None
         failure, kind = "", ""
@@ -125,15 +138,17 @@ class Scorer:
         except Exception as error:
             log.exception("%s failed on a batch of %d", self.bundle.card.id, len(inputs))
             failure, kind = f"the model failed ({error}). Please report this", UNEXPECTED
+        results = []
         index = 0
         for ready in group:
             if ready.prepared is None:
-                yield pool.submit(self._failed, ready, ready.error, ready.error_kind)
+                results.append(self._failed(ready, ready.error, ready.error_kind))
             elif anomaly is None:
-                yield pool.submit(self._failed, ready, f"{ready.series.path}: {failure}", kind)
+                results.append(self._failed(ready, f"{ready.series.path}: {failure}", kind))
             else:
-                yield pool.submit(self._finish_safely, ready, anomaly, index)
+                results.append(self._finish_safely(ready, anomaly, index))
                 index += 1
+        return results
 
     def _infer(self, batch: npt.NDArray[np.float32]) -> Anomaly:
         """The network on [B, C, *S], in halves and then on the CPU when memory runs out. Raises DeviceExhausted."""
