@@ -108,14 +108,13 @@ class Stage:
 def growing_stages(resolutions: list[int], epochs: int, stage_epochs: int) -> list[Stage]:
     """Nakao's order: the smallest resolution, then a fade-in and a stable stage at each, the last of which takes the epochs that are left.
 
-    Raises:
-        ValueError: when `epochs` does not reach the final resolution's stable stage.
+    With fewer epochs than that takes, the low resolutions are left out: a single epoch is one at the final resolution, without growth.
     """
     stages = [Stage(resolutions[0], False, stage_epochs)]
     for resolution in resolutions[1:]:
         stages += [Stage(resolution, True, stage_epochs), Stage(resolution, False, stage_epochs)]
-    left = epochs - sum(stage.epochs for stage in stages[:-1])
-    if left < 1:
-        least = epochs - left + 1
-        raise ValueError(f"growing to {resolutions[-1]} pixels takes at least {least} epochs, not {epochs}")
-    return [*stages[:-1], Stage(resolutions[-1], False, left)]
+    growth = stages[:-1]
+    while growth and (sum(stage.epochs for stage in growth) >= epochs or growth[0].fading):
+        growth.pop(0)  # nothing can fade in over a rung that was never trained
+    left = epochs - sum(stage.epochs for stage in growth)
+    return [*growth, Stage(resolutions[-1], False, left)]

@@ -325,11 +325,23 @@ def _card(
         recipe=recipe,
         evaluation_note=text.evaluation_note,
         paper=PAPERS.get(plan.method, {}),
-        limits=text.limits,
+        limits=(*text.limits, *_coarse(len(split.calibration))),
         licence=text.licence,
         versions={name: version(name) for name in ("normascope", "torch", "numpy")}
         | {"python": platform.python_version()},
         created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+FINE_PERCENTILES = 100
+"""Calibration normals below which the card says that percentiles are coarse."""
+
+
+def _coarse(normals: int) -> tuple[str, ...]:
+    if normals >= FINE_PERCENTILES:
+        return ()
+    return (
+        f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli import RESEARCH_USE
 
@@ -25,18 +26,22 @@ def run_train(
     from trainers.run import train
 
     console = Console(stderr=True)
-    train(
-        method,
-        normals,
-        mixture=mixture,
-        out=out,
-        size=size,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-        resume=resume,
-        on_progress=lambda line: console.print(line, highlight=False),
-    )
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("reading the cohort", total=1.0)
+        trained = train(
+            method,
+            normals,
+            mixture=mixture,
+            out=out,
+            size=size,
+            epochs=epochs,
+            seed=seed,
+            device=device,
+            resume=resume,
+            on_progress=lambda made: bar.update(task, completed=made.share, description=str(made)),
+        )
+    for failure in trained.failures:
+        console.print(f"[yellow]{failure}[/]", highlight=False, soft_wrap=True)
     console.print(f"{out}\n[dim]{RESEARCH_USE}[/]")
     return 0
 

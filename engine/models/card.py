@@ -45,7 +45,7 @@ class Applicability(_Part):
 class ScoreCalibration(_Part):
     """How a raw score stands in the normal calibration cohort.
 
-    `normal_scores` are the cohort's raw scores, ascending (one a study; thinned to at most 1000 quantiles), which also draw the histogram.
+    `normal_scores` are the cohort's raw scores, ascending (one an image; thinned to at most 1000 quantiles), which also draw the histogram.
     """
 
     normal_scores: tuple[float, ...]

@@ -23,10 +23,13 @@ def test_growth_is_the_papers_a_fade_and_a_stable_stage_at_each_resolution() -> 
     assert sum(stage.epochs for stage in stages) == 50
 
 
-def test_too_few_epochs_to_grow_are_refused_with_the_number_needed() -> None:
-    with pytest.raises(ValueError, match="at least 13 epochs"):
-        growing_stages(resolutions(256), epochs=12, stage_epochs=1)
-    growing_stages(resolutions(256), epochs=13, stage_epochs=1)
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 12, 13])
+def test_few_epochs_leave_out_the_low_resolutions_and_end_at_the_final_one(epochs: int) -> None:
+    stages = growing_stages(resolutions(256), epochs=epochs, stage_epochs=1)
+    assert sum(stage.epochs for stage in stages) == epochs
+    assert not stages[0].fading, "nothing can fade in over a rung that was never trained"
+    assert (stages[-1].resolution, stages[-1].fading) == (256, False)
+    assert [s.resolution for s in stages] == sorted(s.resolution for s in stages)
 
 
 def test_the_papers_size_epochs_batch_and_widths_are_the_defaults() -> None:

@@ -1,0 +1,103 @@
+"""From a folder of normals to a model in use, as a shell does it: train, list, evaluate, score; and bad cohorts in one line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
+
+
+def write_cohort(folder: Path, normals: int, abnormals: int = 0, patients: int = 1000) -> Path:
+    """Films of a bright disc on a gradient; an abnormal one has a second, smaller disc. A patient has at most `patients` films apart."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(5)
+    rows, columns = np.mgrid[:48, :48]
+    with (folder / "cohort.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "patient_id", "label"])
+        for index in range(normals + abnormals):
+            centre = generator.normal(24, 2, 2)
+            film = 60 + rows + 90 * (np.hypot(rows - centre[0], columns - centre[1]) < 12)
+            if index >= normals:
+                film = film + 90 * (np.hypot(rows - 10, columns - 36) < 5)
+            film = np.clip(film + generator.normal(0, 4, film.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(film).save(folder / f"{index:03d}.png")
+            table.writerow(
+                [f"{index:03d}.png", f"patient-{index % patients}", "abnormal" if index >= normals else "normal"]
+            )
+    return folder / "cohort.csv"
+
+
+@pytest.mark.slow
+def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Path) -> None:
+    table, bundle = write_cohort(tmp_path / "site", 64, 12), tmp_path / "disc.safetensors"
+    other = write_cohort(tmp_path / "other", 24, 12)
+    trained = run(
+        *("train", "--method", "alpha-gan", "--normals", table, "--out", bundle, "--size", "32", "--epochs", "1"),
+        *("--device", "cpu"),
+        cwd=tmp_path,
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert bundle.is_file() and not bundle.with_suffix(".run").exists()
+
+    judged = run(
+        "evaluate", "--model", bundle, "--normals", other, "--abnormals", other, "--out", tmp_path / "e", cwd=tmp_path
+    )
+    assert judged.returncode == 0, judged.stderr
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert set(metrics) == {"code_norm", "reconstruction_error", "ssim"}
+    wanted = {"auroc", "auroc_ci95", "auprc", "youden_cutoff", "sensitivity", "specificity", "n_normal", "n_abnormal"}
+    for metric in metrics.values():
+        assert wanted <= set(metric) and (metric["n_normal"], metric["n_abnormal"]) == (24, 12)
+        assert 0 <= metric["auroc_ci95"][0] <= metric["auroc"] <= metric["auroc_ci95"][1] <= 1
+    assert list((tmp_path / "e").glob("*.png")), "plots"
+
+    scored = run("score", other, "--model", bundle, "--out", tmp_path / "s", cwd=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    with (tmp_path / "s" / "results.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 36 * 3
+
+
+@pytest.mark.parametrize(
+    ("normals", "patients", "words"), [(12, 1000, "12"), (40, 1, "patient")], ids=["too few normals", "one patient"]
+)
+def test_a_cohort_that_cannot_be_used_is_one_line_with_a_cure(
+    tmp_path: Path, normals: int, patients: int, words: str
+) -> None:
+    table = write_cohort(tmp_path / "site", normals, patients=patients)
+    refused = run(
+        "train", "--method", "alpha-gan", "--normals", table, "--out", tmp_path / "m.safetensors", cwd=tmp_path
+    )
+    assert refused.returncode == 1
+    assert words in refused.stderr and "Traceback" not in refused.stderr
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_the_same_images_as_normal_and_abnormal_are_refused(tmp_path: Path, tiny_bundle_file: Path) -> None:
+    folder = write_cohort(tmp_path / "site", 24).parent
+    (folder / "cohort.csv").unlink()
+    refused = run(
+        *("evaluate", "--model", tiny_bundle_file, "--normals", folder, "--abnormals", folder, "--out", tmp_path / "e"),
+        cwd=tmp_path,
+    )
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr and str(folder) in refused.stderr
+
+
+def test_the_installed_models_are_listed_as_cards(tmp_path: Path) -> None:
+    listed = run("models", "--json", cwd=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    cards = {card["id"]: card for card in json.loads(listed.stdout)}
+    assert {"chest-paediatric-alpha-gan", "chest-phantom-alpha-gan", "hand-phantom-alpha-gan"} <= set(cards)
+    assert all(card["licence"] and card["training"]["licence"] for card in cards.values())
