@@ -162,11 +162,11 @@ class Reading(QObject):
         self.said.emit(f"Queued for {bundle.card.title}")
 
     def retry(self) -> None:
-        """Queue what failed in the open study again."""
+        """Queue the open study again for every model that was asked about it."""
         store, uid = self._store, self.session.study_uid
         if uid:
-            self.writes.add(lambda: store.retry([uid]), self.refresh)
-            self.said.emit("What failed in this study is queued again")
+            self.writes.add(lambda: store.score_again([uid]), self.refresh)
+            self.said.emit("This study is scored anew")
 
     def show_bundles(self, bundles: Sequence[InstalledBundle]) -> None:
         """The installed models are known."""

@@ -29,6 +29,17 @@ def test_overlay_appears_when_the_open_study_is_scored(
     qtbot.waitUntil(lambda: window.viewer.action("overlay").isEnabled(), timeout=10000)
 
 
+def test_score_again_queues_a_scored_study_anew(
+    window: MainWindow, score: Callable[[MainWindow], None], qtbot: QtBot
+) -> None:
+    engel = next(row for row in window.worklist.model.rows if row.patient_name == "Engel^Eva")
+    window.worklist.select(engel.study_uid)
+    score(window)
+    qtbot.waitUntil(lambda: window.store.counts().queued == 0, timeout=10000)
+    window.commands["retry"].trigger()
+    qtbot.waitUntil(lambda: window.store.counts().queued == 1, timeout=10000)
+
+
 def test_scroll_stays_when_studies_arrive(empty_window: MainWindow, qtbot: QtBot) -> None:
     window = empty_window
     window.store.add_series(study(number) for number in range(200))
