@@ -23,6 +23,7 @@ _OURS = "Apache-2.0"
 _PHANTOM_LIMITS = (
     "Trained on synthetic phantoms: it says nothing about patients.",
     "It shows what the program does; how well it finds lesions of phantoms says nothing of how well it would find a patient's.",
+    "Small and briefly trained: it finds plain lesions at best, and ranks normals of unusual build as high.",
 )
 
 
