@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from engine.models.shelf import installed
 from rich.console import Console
 from rich.table import Table
+
+from engine.models.shelf import installed
 
 
 def run_models(*, as_json: bool) -> int:
