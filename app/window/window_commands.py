@@ -46,7 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("to_worklist", "Study", "Go to the worklist", ("Backspace",), "ph.list", "Give the keys to the worklist"),
     Command("next_series", "Study", "Next series", (".",), "ph.caret-right", "The next series of this study", separated=True),
     Command("previous_series", "Study", "Previous series", (",",), "ph.caret-left", "The previous series of this study"),
-    Command("retry", "Study", "Score again", ("Ctrl+R",), "ph.arrow-clockwise", "Score this study anew with every model that has scored or failed it", separated=True),
+    Command("retry", "Study", "Score again", ("Ctrl+R",), "ph.arrow-clockwise", "Score this study anew with every model asked before", separated=True),
     Command("restart_engine", "Study", "Restart engine", (), "ph.power", "Start the scoring process anew; nothing is lost"),
     Command("read_abnormal", "Reading", "Abnormal", ("A",), "ph.warning", "Read this study as abnormal and go on to the next unread"),
     Command("read_unsure", "Reading", "Unsure", ("S",), "ph.question", "Read this study as unsure and go on"),
