@@ -193,7 +193,12 @@ def _planned(
 def _kept_plan(folder: Path) -> TrainingPlan | None:
     """The interrupted run's own plan: a resumed run must not change its mind halfway."""
     file = folder / "plan.json"
-    return TrainingPlan.model_validate_json(file.read_text()) if file.exists() else None
+    try:
+        return TrainingPlan.model_validate_json(file.read_text()) if file.exists() else None
+    except (OSError, ValueError) as error:
+        raise StorageUnavailable(
+            "the plan of the interrupted run cannot be read", where=file, cure="Train again without --resume."
+        ) from error
 
 
 def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:

@@ -120,6 +120,13 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_before_anything_is_read(
     assert caught.value.cure and not (tmp_path / "m.run").exists()
 
 
+def test_a_damaged_plan_of_an_interrupted_run_is_one_error_in_words(cohort_csv: Make, tmp_path: Path) -> None:
+    (tmp_path / "m.run").mkdir()
+    (tmp_path / "m.run" / "plan.json").write_text('{"method": "alpha-')
+    with pytest.raises(StorageUnavailable, match="interrupted run"):
+        train("alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", resume=True)
+
+
 def test_a_folder_that_cannot_be_written_is_one_error_in_words(cohort_csv: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageUnavailable) as caught:
