@@ -13,7 +13,8 @@ Each network is updated through a graph of its own: what reaches it from another
 a and b are 1 in the paper, and its Adam runs at 5e-4 with betas .5 and .9 for all four networks on 6,853 images. Rates near those did not settle on the
 hundreds of normals that a site has. Mean absolute error on 931 chests, batches of 10, lambda 50, a = .2: Adam at 5e-4 with .5 and .9 and b = 1 stood at .79
 after an epoch at 4x4; at 16x16 after 300 steps, layer-wise equalised rates (2e-3, .5 and .9, b = 1) at .165, and 3e-4 with .5 and .99, b = .2 and
-both discriminators at a quarter of the rate, which are the plan's defaults, at .087. The autoencoder alone reached .072. The paper's weights (a = b = 1) were not tried.
+both discriminators at a quarter of the rate, which are the plan's defaults, at .087. The autoencoder alone reached .072. The paper's weights
+(a = b = 1) were not tried.
 """
 
 from __future__ import annotations
