@@ -67,6 +67,7 @@ class CohortSummary(_Part):
     source: str = ""
     licence: str = ""
     n_train: int = 0
+    n_mixture: int = 0
     n_calibration: int = 0
     n_validation_normal: int = 0
     n_validation_abnormal: int = 0
@@ -75,7 +76,11 @@ class CohortSummary(_Part):
 
 
 class Metric(_Part):
-    """One score on labelled validation patients, as metrics.json has it. Intervals are 95%."""
+    """One score on labelled validation patients, as metrics.json has it. Intervals are 95%.
+
+    What cards written before it was measured lack is None. `auroc_standard_error` and `auroc_ci95_delong` are DeLong's (trainers/delong.py); None
+    where one class is of one patient. `interval` says in words how `auroc_ci95` was made.
+    """
 
     auroc: float
     auroc_ci95: tuple[float, float]
@@ -85,6 +90,12 @@ class Metric(_Part):
     specificity: float
     n_normal: int
     n_abnormal: int
+    n_patients: int | None = None
+    sensitivity_at_90_specificity: float | None = None
+    sensitivity_at_95_specificity: float | None = None
+    auroc_standard_error: float | None = None
+    auroc_ci95_delong: tuple[float, float] | None = None
+    interval: str = ""
 
 
 class Card(_Part):

@@ -42,3 +42,12 @@ def test_many_films_of_one_patient_do_not_pass_for_many_patients() -> None:
     by_patient = measured(scores.tolist(), truth, [str(p) for p in patient])[0].auroc_ci95
     by_image = measured(scores.tolist(), truth, [str(i) for i in range(400)])[0].auroc_ci95
     assert by_patient[1] - by_patient[0] > 2 * (by_image[1] - by_image[0])
+
+
+def test_the_sensitivity_at_a_specificity_is_that_of_a_cutoff_which_has_it() -> None:
+    normals, abnormals = list(range(100)), [89.5, 90.5, 94.5, 98.5, 99.5]
+    metric, _ = measured(normals + abnormals, [False] * 100 + [True] * 5, [str(i) for i in range(105)])
+    # above 89 lie ten of the hundred normals and every abnormal; above 94 five normals and three abnormals
+    assert metric.sensitivity_at_90_specificity == 1.0
+    assert metric.sensitivity_at_95_specificity == pytest.approx(3 / 5)
+    assert "105 patients" in metric.interval
