@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import CohortRejected
@@ -15,11 +16,15 @@ LABELS = ("normal", "abnormal")
 
 @dataclass(frozen=True)
 class CohortRow:
-    """One line: where the image is (absolute, or relative made so by the CSV's folder), whose it is, and what is known of it."""
+    """One line: where the image is (absolute, or relative made so by the CSV's folder), whose it is, and what is known of it.
+
+    `others` are the line's further cells that are not empty, by column name in lower case.
+    """
 
     path: str
     patient_id: str
     label: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_cohort_csv(path: str | Path) -> list[CohortRow]:
@@ -67,4 +72,6 @@ def _row(folder: Path, line: dict[str, str], names: dict[str, str]) -> CohortRow
     if "\\" in named and not place.exists():  # written on Windows
         place = folder / named.replace("\\", "/")
     label = cell("label").lower()
-    return CohortRow(str(place), cell("patient_id"), label if label in LABELS else "")
+    others = {column: cell(column) for column in names if column not in ("path", "patient_id", "label", "")}
+    others = {column: value for column, value in others.items() if value}
+    return CohortRow(str(place), cell("patient_id"), label if label in LABELS else "", others)
