@@ -88,10 +88,14 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the split, the weights and the order.")] = 0,
     device: Device = DeviceChoice.auto,
     resume: Annotated[bool, typer.Option(help="Go on from the last finished epoch of this OUT.")] = False,
+    option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: any other field of the method's plan; may be repeated.")
+    ] = None,
 ) -> None:
     """Train a model on normal studies and write its bundle with card and calibration."""
     from app.commands.train import run_train
 
+    options = dict(_option(item) for item in option or ())
     raise typer.Exit(
         run_train(
             method,
@@ -103,8 +107,16 @@ def train(
             seed=seed,
             device=device.value,
             resume=resume,
+            options=options,
         )
     )
+
+
+def _option(item: str) -> tuple[str, object]:
+    name, equals, value = item.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--option")
+    return name.strip().replace("-", "_"), value
 
 
 @cli.command()

@@ -74,3 +74,7 @@ class StorageUnavailable(NormascopeError):
 
 class DeviceExhausted(NormascopeError):
     """The device has no memory left for even one image."""
+
+
+class TrainingFailed(NormascopeError):
+    """The cohort is sound, but the run did not come to a network: no finite loss, nothing to stop by, no memory for a step."""

@@ -24,13 +24,15 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
+from pydantic import Field
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
-from trainers.method import MethodTrainer
-from trainers.plan import Stage, TrainingPlan, growing_stages
+from trainers.growing import Stage, growing_stages
+from trainers.method import Batch, MethodTrainer
+from trainers.plan import TrainingPlan
 
 
 def _loss(logit: Tensor) -> Tensor:
@@ -38,10 +40,37 @@ def _loss(logit: Tensor) -> Tensor:
     return F.softplus(-logit.float()).mean()
 
 
+class AlphaGANPlan(TrainingPlan):
+    """Nakao's sizes, epochs and batch; the rates are ours (see the module)."""
+
+    method: str = "alpha-gan"
+    betas: tuple[float, float] = (0.5, 0.99)
+    stage_epochs: int = Field(
+        default=1, ge=1, description="of each fade-in and each stable stage while the network grows"
+    )
+    cool_down_epochs: int = Field(default=0, ge=0, description="at the end, at a third of the learning rate")
+    discriminator_rate: float = Field(default=0.25, gt=0, description="of the learning rate, for the discriminators")
+    reconstruction_weight: float = Field(default=50.0, ge=0, description="lambda of the mean absolute error")
+    adversarial_weight: float = Field(
+        default=0.2, ge=0, description="of the image discriminator's verdict in the generator's loss"
+    )
+    code_weight: float = Field(
+        default=0.2, ge=0, description="of the code discriminator's verdict in the encoder's loss"
+    )
+    width: int = Field(default=512, ge=2, description="channels at the network's smallest resolution")
+    code: int = Field(default=128, ge=1)
+    average_decay: float = Field(
+        default=0.999, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
+    )
+
+
 class AlphaGANTrainer(MethodTrainer):
     """Nakao's four networks, growing from 4x4 (their "Model implementation and training details")."""
 
-    def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
+    plan_class = AlphaGANPlan
+    plan: AlphaGANPlan
+
+    def __init__(self, plan: AlphaGANPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
         size = plan.size[0]
         self.stages = growing_stages(resolutions(size), plan.epochs, plan.stage_epochs)
@@ -96,9 +125,9 @@ class AlphaGANTrainer(MethodTrainer):
         """How much of the newest rung is blended in, `share` of the current epoch being done."""
         return (self.epoch - self.first_epoch + share) / self.stage.epochs if self.stage.fading else 1.0
 
-    def step(self, x: Tensor, share: float, generator: torch.Generator) -> Mapping[str, Tensor]:
-        stage, fade, weight = self.stage, self.fade(share), self.plan.reconstruction_weight
-        x = at_resolution(x, stage, fade).contiguous(memory_format=torch.channels_last)  # [B, 1, r, r]
+    def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        stage, fade, weight = self.stage, self.fade(batch.share), self.plan.reconstruction_weight
+        x = at_resolution(batch.normal, stage, fade).contiguous(memory_format=torch.channels_last)  # [B, 1, r, r]
         noise = torch.randn(x.shape[0], self.plan.code, generator=generator).to(x.device)  # [B, 128]
 
         z = self.encode(x, fade)

@@ -25,6 +25,7 @@ from trainers.report import write_plots
 FEWEST_ABNORMALS = 5
 FEWEST_SCORED = 5
 """Of each class, below which no figure is given."""
+LEARNED_PARTS = ("train", "calibration", "selection", "mixture", "stopping")
 LEARNED = "the model was trained, calibrated or chosen on these patients"
 
 
@@ -110,7 +111,7 @@ def without_learned(normals: Cohort, abnormals: Cohort, card: Card) -> tuple[Coh
         CohortRejected: too few are left.
     """
     split = card.training.split
-    learned = {patient for part in ("train", "calibration", "selection") for patient in split.get(part, ())}
+    learned = {patient for part in LEARNED_PARTS for patient in split.get(part, ())}
     here = {*normals.patients, *abnormals.patients}
     named = {who for part in split.values() for who in part if not who.isdigit()}
     if not (2 * len(learned & here) > len(learned) or 2 * len(named & here) > len(here)):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -13,16 +17,56 @@ from torch.optim import Optimizer
 from engine.models.base import AnomalyModel
 from trainers.plan import TrainingPlan
 
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """What a run learns from; each array may be memory-mapped, and 0 and 255 stand for -1 and 1.
+
+    Attributes:
+        normal: [N, *S] known normals.
+        mixture: [M, *S] unlabelled images, normal and abnormal, none of them among `normal`; None for methods that learn from normals alone.
+        held: [H, *S] normals that no weight learns from, for early stopping; None without it.
+    """
+
+    normal: Bytes
+    mixture: Bytes | None = None
+    held: Bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step sees, on the training device.
+
+    Attributes:
+        normal: [B, 1, *S] float32 in [-1, 1], augmented.
+        indices: [B] int64, which of `TrainingImages.normal` they are.
+        mixture: [B, 1, *S] likewise from the mixture (as many as normals, drawn anew each epoch), or None.
+        share: of the epoch that is done, in [0, 1).
+    """
+
+    normal: Tensor
+    indices: Tensor
+    mixture: Tensor | None
+    share: float
+
 
 class MethodTrainer(ABC):
     """The networks, their optimisers and one step of a method.
 
     Attributes:
-        modules: every network with weights to keep, by name; restored from a checkpoint.
+        plan_class: the method's plan; its defaults are the paper's.
+        mixture: whether the method learns from a second, unlabelled cohort: never, if it is given one, or always.
+        modules: every network with weights to keep, by name, whatever else must survive a kill among their buffers; restored from a checkpoint.
         optimizers: likewise.
         checkpoint_rule: which weights `scoring_model` takes, in words for the card.
+        findings: what the run found out that belongs in the card's recipe, JSON-able.
         skipped: steps left out because a loss or a gradient was not finite.
     """
+
+    plan_class: ClassVar[type[TrainingPlan]]
+    mixture: ClassVar[Literal["never", "optional", "always"]] = "never"
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
@@ -32,14 +76,32 @@ class MethodTrainer(ABC):
         self.plan = plan
         self.fabric = fabric
         self.skipped = 0
+        self.findings: dict[str, object] = {}
+
+    def begin(self, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
+        """Called once before the first epoch of a run, resumed or not, and before weights are restored: make what depends on the cohort."""
 
     @abstractmethod
     def begin_epoch(self, epoch: int) -> str:
         """Prepare for an epoch, counted from 0; returns what it is, in words ("64 x 64, fading in")."""
 
     @abstractmethod
-    def step(self, x: Tensor, share: float, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """One update of each network on [B, 1, *S] in [-1, 1], `share` of the epoch being done. Returns detached losses by name."""
+    def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """One update of each network. Random numbers come from `generator` (on the CPU) or torch's own, which is seeded anew each epoch.
+
+        Returns:
+            Detached losses by name, 0-dimensional; NaN is left out of the epoch's mean.
+        """
+
+    def end_epoch(self, epoch: int, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
+        """Called after the last step of an epoch and before its checkpoint: a memory bank's clean-up, say."""
+
+    def finish(self, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
+        """Called after the last epoch: what the network for scoring needs besides its weights. Not part of the checkpoint; must be repeatable."""
+
+    def held_out_loss(self, normal: Tensor) -> Tensor:
+        """What early stopping watches: a 0-dimensional loss of [B, 1, *S] held-out normals, in eval mode. Methods without one cannot stop early."""
+        raise ValueError(f"{self.plan.method} has no loss on held-out normals to stop early by; leave out patience")
 
     @abstractmethod
     def scoring_model(self) -> AnomalyModel:
@@ -58,3 +120,8 @@ class MethodTrainer(ABC):
                 return True
         self.skipped += 1
         return False
+
+
+def as_input(images: Bytes, device: torch.device) -> Tensor:
+    """[B, *S] uint8 -> [B, 1, *S] float32 in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device).float().div_(127.5).sub_(1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import platform
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,37 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from pydantic import ValidationError
 
-from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle, save_bundle
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
 from engine.models.inference import choose_device
 from engine.preprocess import default_options
 from trainers.calibrate import Calibrated, Inputs, agreement, calibrate
-from trainers.cohort import (
-    Cohort,
-    check_normals,
-    decoded,
-    inferred_applicability,
-    prepare_cohort,
-    read_cohort,
-)
+from trainers.cohort import Cohort, decoded, inferred_applicability, prepare_cohort
+from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.evaluate import FEWEST_SCORED, judge
-from trainers.method import MethodTrainer
-from trainers.plan import TrainingPlan, default_plan
-from trainers.split import Split, split_by_patient
+from trainers.memory import step_memory
+from trainers.method import Bytes, MethodTrainer, TrainingImages
+from trainers.plan import TrainingPlan
+from trainers.planning import kept_plan, planned
+from trainers.split import Split
 from trainers.training import OnProgress, Progress, run_training
 
-TRAINERS: dict[str, str] = {
-    "alpha-gan": "trainers.alpha_gan:AlphaGANTrainer",
-    "autoencoder-3d": "trainers.autoencoder_3d:Autoencoder3DTrainer",
-}
-"""Method name -> "module:Class"."""
-
-FEWEST_CALIBRATION = 5
+FEWEST_TRAINING = 5
 HALF_AGREES = 1e-2
 """Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more, about a thousandth of itself."""
 
@@ -85,7 +72,7 @@ def train(
     *,
     out: str | Path,
     mixture: str | Path | None = None,
-    size: int | Sequence[int] | None = None,
+    size: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -93,46 +80,36 @@ def train(
     on_progress: OnProgress | None = None,
     text: CardText | None = None,
     plan: TrainingPlan | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Trained:
     """Train a method on normals and write a calibrated bundle to `out`.
 
     Normals are split by patient: 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV whose labels name abnormal images too,
-    these are never learned from and serve to validate. What a run needs to go on lies in a folder beside `out` (`NAME.run`) until it is done.
+    these are never learned from as normals and serve to validate; images with any other label ("uncertain") are left out. What a run needs to go
+    on lies in a folder beside `out` (`NAME.run`) until it is done.
 
     Args:
-        method: a key of TRAINERS.
+        method: a key of engine.models.registry.METHODS.
         normals: anything `open_study` takes.
-        mixture: unlabelled images, for the methods that learn from two cohorts; the present ones learn from normals alone.
+        mixture: unlabelled images, normal and abnormal, for the methods that learn from two cohorts (`cohorts.drawn_cohorts` says how).
         size, epochs, seed: override the method's plan.
         device: "auto", "cpu" or "cuda".
         resume: go on with a run that was interrupted, with its plan and split.
-        plan: every choice at once, instead of `size`, `epochs` and `seed`.
+        plan: every choice at once, instead of `size`, `epochs`, `seed` and `options`.
+        options: fields of the method's plan by name; words are read as JSON where they can be.
 
     Raises:
         CohortRejected: too few normals, one patient, mixed kinds, or images that the method cannot take.
+        TrainingFailed: no finite loss, or no memory for a step.
         NormascopeError: the method cannot be trained at that size or for so few epochs.
         StorageUnavailable: `out` cannot be written.
     """
-    if method not in TRAINERS:
-        raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(TRAINERS)}.")
-    if mixture is not None:
-        raise CohortRejected(f"{method} learns from normals alone", where=mixture, cure="Leave the mixture out.")
-    text, out = text or CardText(), Path(out)
-    target = choose_device(device)
+    text, out, target = text or CardText(), Path(out), choose_device(device)
     folder = out.with_suffix(".run")
-    kept = _kept_plan(folder) if resume else None
-    trainer = _planned(kept or plan, method, size, epochs, seed, target)
+    kept = kept_plan(folder) if resume else None
+    trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
+    cohort, split = drawn_cohorts(trainer, normals, mixture)
     plan = trainer.plan
-    cohort = read_cohort(normals)
-    check_normals(cohort.labelled("normal", ""))
-    _check_kind(cohort, plan)
-    abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed, selection=plan.selection_share)
-    if len(split.calibration) < FEWEST_CALIBRATION:
-        raise CohortRejected(
-            "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
-        )
-
     preprocessing = Preprocessing(
         name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
     )
@@ -143,6 +120,10 @@ def train(
             f"the run cannot be kept here ({error.strerror or error})",
             where=folder,
             cure="Free some space or choose another folder, then resume.",
+        ) from error
+    except torch.OutOfMemoryError as error:
+        raise TrainingFailed(
+            f"{target} ran out of memory", cure=f"Resume on another device, or train with a batch under {plan.batch}."
         ) from error
     inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
     model, dtype = _as_stored(trainer.scoring_model().cpu(), inputs, target)
@@ -156,59 +137,6 @@ def train(
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
     shutil.rmtree(folder, ignore_errors=True)
     return Trained(out, digest, card, (*cohort.failures, *failures))
-
-
-def trainer_of(method: str, plan: TrainingPlan, fabric: Fabric) -> MethodTrainer:
-    """A method's trainer with fresh networks, the same for the same seed."""
-    module, _, attribute = TRAINERS[method].partition(":")
-    torch.manual_seed(plan.seed)
-    trainer: MethodTrainer = getattr(importlib.import_module(module), attribute)(plan, fabric)
-    return trainer
-
-
-def _planned(
-    plan: TrainingPlan | None,
-    method: str,
-    size: int | Sequence[int] | None,
-    epochs: int | None,
-    seed: int,
-    device: torch.device,
-) -> MethodTrainer:
-    """A trainer for the plan, or for the method's own; made before anything is read, so that a plan that cannot be carried out costs no time."""
-    try:
-        plan = plan or default_plan(method, size, epochs, seed, device)
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=plan.precision,
-        )
-        return trainer_of(plan.method, plan, fabric)
-    except ValueError as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise NormascopeError(
-            f"{method} cannot be trained so: {reason}", cure="Choose another size or epochs."
-        ) from error
-
-
-def _kept_plan(folder: Path) -> TrainingPlan | None:
-    """The interrupted run's own plan: a resumed run must not change its mind halfway."""
-    file = folder / "plan.json"
-    try:
-        return TrainingPlan.model_validate_json(file.read_text()) if file.exists() else None
-    except (OSError, ValueError) as error:
-        raise StorageUnavailable(
-            "the plan of the interrupted run cannot be read", where=file, cure="Train again without --resume."
-        ) from error
-
-
-def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:
-    wanted = "volume" if len(plan.size) == 3 else "radiograph"
-    if cohort.series[0].kind != wanted:
-        raise CohortRejected(
-            f"{plan.method} learns from {wanted}s, and these are {cohort.series[0].kind}s",
-            where=cohort.path,
-            cure="Choose another method or cohort.",
-        )
 
 
 def _trained(
@@ -225,26 +153,45 @@ def _trained(
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:
         checkpoint.unlink(missing_ok=True)
+        (folder / "best.safetensors").unlink(missing_ok=True)
     (folder / "plan.json").write_text(plan.model_dump_json(indent=2))
 
-    said = -1
+    def say(what: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0, plan.epochs, 0.0, what))
 
-    def on_share(share: float) -> None:
-        nonlocal said
-        if on_progress is not None and int(share * 20) > said:
-            said = int(share * 20)
-            on_progress(Progress(0, plan.epochs, 0.0, f"preparing images, {share:.0%}"))
+    failures: list[NormascopeError] = []
 
-    series = [cohort.series[index] for index in split.train]
-    prepared = prepare_cohort(series, preprocessing, plan.size, folder, on_share)
-    if len(prepared.images) < FEWEST_CALIBRATION:
+    def prepared(what: str, indices: Sequence[int]) -> Bytes | None:
+        if not indices:
+            return None
+        said: set[int] = set()
+
+        def on_share(share: float) -> None:
+            if (step := int(share * 20)) not in said:
+                said.add(step)
+                say(f"preparing {what}, {share:.0%}")
+
+        found = prepare_cohort([cohort.series[i] for i in indices], preprocessing, plan.size, folder, on_share)
+        failures.extend(found.failures)
+        return found.images
+
+    normal = prepared("images", split.train)
+    if normal is None or len(normal) < FEWEST_TRAINING:
+        reason = f" (the first reason: {failures[0]})" if failures else ""
         raise CohortRejected(
-            f"only {len(prepared.images)} training images could be read (the first reason: {prepared.failures[0]})",
+            f"only {0 if normal is None else len(normal)} training images could be read{reason}",
             where=cohort.path,
             cure="Check the files.",
         )
-    history = run_training(trainer, prepared.images, checkpoint, resume=resume, on_progress=on_progress)
-    return history, prepared.failures
+    images = TrainingImages(
+        normal, prepared("unlabelled images", split.mixture), prepared("images to stop by", split.stopping)
+    )
+    needed = step_memory(plan, images, trainer.fabric.device)
+    trainer.findings["memory_bytes_estimated"] = needed
+    say(f"a step needs about {needed / 1e9:.2f} GB")
+    history = run_training(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
+    return history, tuple(failures)
 
 
 def _inputs(cohort: Cohort, indices: Sequence[int], preprocessing: Preprocessing, size: tuple[int, ...]) -> Inputs:
@@ -277,7 +224,9 @@ def _recipe(
         "epochs_done": len(history),
         "checkpoint_rule": f"{trainer.checkpoint_rule}; no validation image takes part in the choice",
         "last_losses": history[-1].losses if history else {},
+        "findings": trainer.findings,
         "steps_skipped_as_not_finite": trainer.skipped,
+        "waited_for_images": round(sum(p.waited for p in history) / max(len(history), 1), 4),
         "seconds": round(history[-1].seconds) if history else 0,
         "device": device.type,
         "bfloat16_drift": found.bfloat16_drift,
@@ -309,6 +258,7 @@ def _card(
         source=text.source,
         licence=text.data_licence,
         n_train=len(split.train),
+        n_mixture=len(split.mixture),
         n_calibration=len(split.calibration),
         n_validation_normal=validation.count(False),
         n_validation_abnormal=validation.count(True),
@@ -329,7 +279,7 @@ def _card(
         training=summary,
         recipe=recipe,
         evaluation_note=text.evaluation_note,
-        paper=PAPERS.get(plan.method, {}),
+        paper=type(model).paper,
         limits=(*text.limits, *_coarse(len(split.calibration))),
         licence=text.licence,
         versions={name: version(name) for name in ("normascope", "torch", "numpy")}
@@ -348,15 +298,6 @@ def _coarse(normals: int) -> tuple[str, ...]:
     return (
         f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
     )
-
-
-PAPERS: dict[str, dict[str, str]] = {
-    "alpha-gan": {
-        "citation": "Nakao T, et al. Unsupervised deep anomaly detection in chest radiographs. J Digit Imaging 2021;34:418-427",
-        "doi": "10.1007/s10278-020-00413-2",
-        "figures": "RSNA, 256 x 256: code norm AUROC .752 (opacity .838, other .704), reconstruction error .630",
-    },
-}
 
 
 def _hashed(patient: str, salt: str) -> str:

@@ -1,25 +1,27 @@
-"""The loop that every method shares: epochs, batches, progress, checkpoints, resuming, a time limit. Knows no losses; its one file is the checkpoint."""
+"""The loop that every method shares: epochs, batches, progress, checkpoints, resuming, early stopping, a time limit. Knows no losses."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainers.augment import augmented
-from trainers.checkpoint import load_checkpoint, save_checkpoint
-from trainers.method import MethodTrainer
+from engine.errors import TrainingFailed
+from trainers.batches import epoch_batches
+from trainers.checkpoint import load_checkpoint, load_modules, save_checkpoint, save_modules
+from trainers.method import MethodTrainer, TrainingImages, as_input
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is. `share` of the whole is done, in [0, 1]; `what` says it in words."""
+    """Where a run is. `share` of the whole is done, in [0, 1]; `what` says it in words.
+
+    `waited` is the share of the time in which the device had nothing to do because images were not ready; `held_out_loss` is early stopping's.
+    """
 
     epoch: int
     epochs: int
@@ -28,13 +30,18 @@ class Progress:
     losses: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: int = 0
+    waited: float = 0.0
+    held_out_loss: float | None = None
 
     def __str__(self) -> str:
         if not self.epoch:
             return self.what
         losses = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.losses.items())
+        held = f"; held-out normals {self.held_out_loss:.4g}" if self.held_out_loss is not None else ""
         skipped = f"; {self.skipped} steps skipped as not finite" if self.skipped else ""
-        return f"epoch {self.epoch} of {self.epochs} ({self.what}), {self.seconds:.0f} s: {losses}{skipped}"
+        what = f"{self.what}, " if self.what else ""
+        timing = f"{self.seconds:.0f} s, {self.waited:.0%} waiting for images"
+        return f"epoch {self.epoch} of {self.epochs} ({what}{timing}): {losses}{held}{skipped}"
 
     def __rich__(self) -> str:
         """What a rich console shows: the line, not the fields."""
@@ -46,62 +53,128 @@ OnProgress = Callable[[Progress], None]
 
 def run_training(
     trainer: MethodTrainer,
-    images: npt.NDArray[np.uint8],
+    images: TrainingImages,
     checkpoint: Path | None,
     *,
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> list[Progress]:
-    """Train to the plan's last epoch, or to its time limit; a checkpoint is written at the end of every epoch.
+    """Train to the plan's last epoch, its time limit or early stopping; a checkpoint is written at the end of every epoch.
+
+    Killed at any moment and resumed, a run ends with the weights of one that was never interrupted: all that is random comes from two generators
+    that the checkpoint keeps, and from torch's own, which is seeded from the plan at each epoch.
 
     Args:
-        images: [N, *S] uint8, 0 and 255 standing for -1 and 1; may be memory-mapped.
         checkpoint: where the run's state is kept; None keeps none.
         resume: go on from `checkpoint` if it exists.
 
     Returns:
         One entry an epoch, those before a resumption included.
+
+    Raises:
+        TrainingFailed: no step of an epoch gave a finite loss.
     """
     plan = trainer.plan
-    generator = torch.Generator().manual_seed(plan.seed)
+    # one for batches, drawn ahead in a thread of their own, and one for the method's steps
+    generators = {
+        "batches": torch.Generator().manual_seed(plan.seed),
+        "steps": torch.Generator().manual_seed(plan.seed + 1),
+    }
     history: list[Progress] = []
+    trainer.begin(images)
     if resume and checkpoint is not None and checkpoint.exists():
-        history = [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generator)["history"]]
+        history = [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]
+    best_weights = checkpoint.with_name("best.safetensors") if checkpoint is not None else None
     before = history[-1].seconds if history else 0.0
     started, longest = time.monotonic() - before, 0.0
     for epoch in range(len(history), plan.epochs):
+        if _patience_is_over(history, plan.patience):
+            break
         epoch_started = time.monotonic()
+        torch.manual_seed(plan.seed * 100_003 + epoch)
         what = trainer.begin_epoch(epoch)
-        losses = _run_epoch(trainer, images, generator)
+        losses, waited = _run_epoch(trainer, images, generators)
+        trainer.end_epoch(epoch, images)
+        held = _held_out_loss(trainer, images) if plan.patience is not None else None
+        if held is not None and best_weights is not None and held < min((_held(p) for p in history), default=torch.inf):
+            save_modules(best_weights, trainer)
         seconds = time.monotonic() - started
         progress = Progress(
-            epoch + 1, plan.epochs, (epoch + 1) / plan.epochs, what, losses, round(seconds, 1), trainer.skipped
+            epoch + 1,
+            plan.epochs,
+            (epoch + 1) / plan.epochs,
+            what,
+            losses,
+            round(seconds, 1),
+            trainer.skipped,
+            round(waited / max(time.monotonic() - epoch_started, 1e-9), 4),
+            held,
         )
         history.append(progress)
         if checkpoint is not None:
-            save_checkpoint(checkpoint, trainer, {"history": [asdict(p) for p in history]}, generator)
+            save_checkpoint(checkpoint, trainer, {"history": [asdict(p) for p in history]}, generators)
         if on_progress is not None:
             on_progress(progress)
         longest = max(longest, time.monotonic() - epoch_started)
         if plan.minutes is not None and time.monotonic() - started + longest > plan.minutes * 60:
             break
+    if plan.patience is not None and best_weights is not None and best_weights.exists():
+        load_modules(best_weights, trainer)
+        trainer.checkpoint_rule = "the epoch with the lowest loss on normals held out for it"
+    trainer.finish(images)
     return history
 
 
-def _run_epoch(trainer: MethodTrainer, images: npt.NDArray[np.uint8], generator: torch.Generator) -> dict[str, float]:
-    """One pass in random order; returns the mean of each loss."""
+def _run_epoch(
+    trainer: MethodTrainer, images: TrainingImages, generators: dict[str, torch.Generator]
+) -> tuple[dict[str, float], float]:
+    """One pass in random order; returns the mean of each loss, and the seconds in which the next batch was not ready."""
     totals: dict[str, list[Tensor]] = {}
-    batches = list(_batches(len(images), trainer.plan.batch, generator))
-    for done, indices in enumerate(batches):
-        x = torch.from_numpy(images[indices]).unsqueeze(1).to(trainer.fabric.device).float().div_(127.5).sub_(1)
-        x = augmented(x, trainer.plan.augmentation, generator)
-        for name, loss in trainer.step(x, done / len(batches), generator).items():
+    steps, skipped, waited = 0, trainer.skipped, 0.0
+    batches = epoch_batches(images, trainer.plan, trainer.fabric.device, generators["batches"])
+    while True:
+        asked = time.monotonic()
+        batch = next(batches, None)
+        waited += time.monotonic() - asked
+        if batch is None:
+            break
+        steps += 1
+        for name, loss in trainer.step(batch, generators["steps"]).items():
             totals.setdefault(name, []).append(loss)
-    return {name: round(float(torch.stack(values).float().nanmean()), 5) for name, values in totals.items()}
+    losses = {name: round(float(torch.stack(values).float().nanmean()), 5) for name, values in totals.items()}
+    if trainer.skipped - skipped >= steps * len(trainer.optimizers):
+        raise TrainingFailed(
+            f"no step of an epoch gave a finite loss ({', '.join(f'{k} {v:g}' for k, v in losses.items())})",
+            cure="Train again with a lower learning rate or another seed; what was learned before is kept.",
+        )
+    return losses, waited
 
 
-def _batches(count: int, batch: int, generator: torch.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Sorted indices of each batch: a memory map is read in order. What is left over at the end waits for another epoch's shuffle."""
-    order = torch.randperm(count, generator=generator).numpy()
-    for first in range(0, max(count - batch, 0) + 1, batch):
-        yield np.sort(order[first : first + batch])
+def _held_out_loss(trainer: MethodTrainer, images: TrainingImages) -> float:
+    """Mean loss over the held-out normals, without augmentation; networks are put back into training mode."""
+    if images.held is None or not len(images.held):
+        raise TrainingFailed(
+            "no normals were held out to stop early by", cure="Set stopping_share, or leave out patience."
+        )
+    for module in trainer.modules.values():
+        module.eval()
+    total, size = 0.0, trainer.plan.batch
+    with torch.no_grad():
+        for first in range(0, len(images.held), size):
+            part = images.held[first : first + size]
+            total += float(trainer.held_out_loss(as_input(part, trainer.fabric.device))) * len(part)
+    for module in trainer.modules.values():
+        module.train()
+    return total / len(images.held)
+
+
+def _held(progress: Progress) -> float:
+    return torch.inf if progress.held_out_loss is None else progress.held_out_loss
+
+
+def _patience_is_over(history: list[Progress], patience: int | None) -> bool:
+    """Whether the lowest loss on held-out normals lies `patience` epochs back or more."""
+    if patience is None or not history:
+        return False
+    values = [_held(progress) for progress in history]
+    return len(values) - 1 - values.index(min(values)) >= patience

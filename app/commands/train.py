@@ -21,6 +21,7 @@ def run_train(
     seed: int,
     device: str,
     resume: bool,
+    options: dict[str, object],
 ) -> int:
     """Train and write the bundle; 0."""
     from trainers.run import train
@@ -38,6 +39,7 @@ def run_train(
             seed=seed,
             device=device,
             resume=resume,
+            options=options,
             on_progress=lambda made: bar.update(task, completed=made.share, description=str(made)),
         )
     for failure in trained.failures:

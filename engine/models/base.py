@@ -53,6 +53,8 @@ class AnomalyModel(nn.Module, ABC):
     """Name in the registry, e.g. "alpha-gan"."""
     primary_score: ClassVar[str]
     """The score that ranks studies unless the card names another."""
+    paper: ClassVar[dict[str, str]] = {}
+    """citation, doi, and the paper's own figures in words; empty for a method of ours. It goes into the card."""
 
     spec: ModelSpec
 

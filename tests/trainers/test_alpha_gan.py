@@ -9,28 +9,33 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from trainers.alpha_gan import AlphaGANTrainer, at_resolution
-from trainers.plan import Stage, TrainingPlan
-from trainers.run import trainer_of
+from trainers.alpha_gan import AlphaGANPlan, AlphaGANTrainer, at_resolution
+from trainers.growing import Stage
+from trainers.method import Batch, TrainingImages
+from trainers.registry import trainer_of
 from trainers.training import Progress, run_training
 
 
-def _plan(**changes: object) -> TrainingPlan:
-    values = {"method": "alpha-gan", "size": (16, 16), "epochs": 7, "width": 32, "code": 8, "batch": 4} | changes
-    return TrainingPlan.model_validate(values)
+def _plan(**changes: object) -> AlphaGANPlan:
+    values = {"size": (16, 16), "epochs": 7, "width": 32, "code": 8, "batch": 4} | changes
+    return AlphaGANPlan.model_validate(values)
 
 
-def _trainer(plan: TrainingPlan) -> AlphaGANTrainer:
-    trainer = trainer_of("alpha-gan", plan, Fabric(accelerator="cpu", devices=1))
+def _trainer(plan: AlphaGANPlan) -> AlphaGANTrainer:
+    trainer = trainer_of(plan, Fabric(accelerator="cpu", devices=1))
     assert isinstance(trainer, AlphaGANTrainer)
     return trainer
 
 
 @pytest.fixture
-def images() -> np.ndarray:
+def images() -> TrainingImages:
     from tests.trainers.conftest import drawn
 
-    return np.stack([drawn(seed, side=16) for seed in range(12)])
+    return TrainingImages(np.stack([drawn(seed, side=16) for seed in range(12)]))
+
+
+def _batch(x: torch.Tensor, share: float) -> Batch:
+    return Batch(x, torch.arange(len(x)), None, share)
 
 
 @pytest.mark.parametrize("learner", ["encoder", "generator", "discriminator", "code_discriminator"])
@@ -46,20 +51,20 @@ def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: 
     before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
     update = trainer.update
     monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
-    trainer.step(torch.rand(4, 1, 16, 16) * 2 - 1, 0.5, torch.Generator().manual_seed(0))
+    trainer.step(_batch(torch.rand(4, 1, 16, 16) * 2 - 1, 0.5), torch.Generator().manual_seed(0))
     for name, module in every.items():
         moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
         assert moved is (name == learner), name
 
 
-def test_reconstructions_get_better(images: np.ndarray) -> None:
+def test_reconstructions_get_better(images: TrainingImages) -> None:
     trainer = _trainer(_plan(epochs=25, learning_rate=1e-3))
     history = run_training(trainer, images, None)
     assert [p.what for p in history[:4]] == ["4 x 4", "8 x 8, fading in", "8 x 8", "16 x 16, fading in"]
     assert history[-1].losses["reconstruction"] < 0.8 * history[4].losses["reconstruction"]
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: np.ndarray, tmp_path: Path) -> None:
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImages, tmp_path: Path) -> None:
     whole = _trainer(_plan())
     run_training(whole, images, None)
 
@@ -82,12 +87,12 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: np.ndarray, 
         torch.testing.assert_close(second.scoring_model().state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_a_step_that_is_not_finite_is_skipped_counted_and_harmless(images: np.ndarray) -> None:
+def test_a_step_that_is_not_finite_is_skipped_counted_and_harmless(images: TrainingImages) -> None:
     trainer = _trainer(_plan())
     trainer.begin_epoch(6)
     generator = torch.Generator().manual_seed(0)
     broken = torch.full((4, 1, 16, 16), float("nan"))
-    trainer.step(broken, 0.0, generator)
+    trainer.step(_batch(broken, 0.0), generator)
     assert trainer.skipped >= 2
     assert all(torch.isfinite(p).all() for module in trainer.modules.values() for p in module.parameters())
 
@@ -102,12 +107,12 @@ def test_the_last_epochs_run_at_a_third_of_the_rate() -> None:
     assert trainer.optimizers["discriminator"].param_groups[0]["lr"] == pytest.approx(0.25e-4)
 
 
-def test_the_time_limit_ends_a_run_at_an_epochs_end(images: np.ndarray) -> None:
+def test_the_time_limit_ends_a_run_at_an_epochs_end(images: TrainingImages) -> None:
     history = run_training(_trainer(_plan(epochs=500, minutes=0.02)), images, None)
     assert 1 <= len(history) < 500
 
 
-def test_the_shipped_network_is_the_average_at_the_final_size(images: np.ndarray) -> None:
+def test_the_shipped_network_is_the_average_at_the_final_size(images: TrainingImages) -> None:
     trainer = _trainer(_plan())
     run_training(trainer, images, None)
     model = trainer.scoring_model()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from engine.errors import CohortRejected
+from trainers.alpha_gan import AlphaGANPlan
 from trainers.evaluate import evaluate, read_sides, without_learned
-from trainers.plan import TrainingPlan
 from trainers.run import CardText, train
 
 Make = Callable[..., Path]
-PLAN = TrainingPlan(method="alpha-gan", size=(16, 16), epochs=6, width=32, code=8)
+PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)
 
 
 def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make, tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from engine.models.alpha_gan import resolutions
+from trainers.alpha_gan import AlphaGANPlan
 from trainers.augment import augmented
-from trainers.plan import Augmentation, TrainingPlan, default_plan, growing_stages
+from trainers.growing import growing_stages
+from trainers.plan import Augmentation
+from trainers.planning import default_plan
 
 
 def test_growth_is_the_papers_a_fade_and_a_stable_stage_at_each_resolution() -> None:
@@ -44,9 +47,7 @@ def test_one_number_is_the_in_plane_side_of_a_volume() -> None:
 def test_a_chest_is_never_mirrored_unless_asked_for() -> None:
     x = torch.full((64, 1, 16, 16), -1.0)
     x[..., 10:] = 1  # bright on the right
-    changed = augmented(
-        x, TrainingPlan(method="alpha-gan", size=(16, 16)).augmentation, torch.Generator().manual_seed(0)
-    )
+    changed = augmented(x, AlphaGANPlan(size=(16, 16)).augmentation, torch.Generator().manual_seed(0))
     assert (changed[..., 8:].mean((1, 2, 3)) > changed[..., :8].mean((1, 2, 3))).all()
     mirrored = augmented(x, Augmentation(mirror=True), torch.Generator().manual_seed(0))
     assert 10 < (mirrored[..., 8:].mean((1, 2, 3)) > mirrored[..., :8].mean((1, 2, 3))).sum() < 54

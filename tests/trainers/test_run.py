@@ -14,13 +14,13 @@ from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
 from engine.models.bundle import load_bundle
 from engine.models.card import ScoreCalibration
 from engine.scoring.calibration import percentile
+from trainers.alpha_gan import AlphaGANPlan
 from trainers.cohort import read_cohort
 from trainers.evaluate import evaluate
-from trainers.plan import TrainingPlan
 from trainers.run import CardText, train
 
 Make = Callable[..., Path]
-PLAN = TrainingPlan(method="alpha-gan", size=(16, 16), epochs=6, width=32, code=8)
+PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)
 
 
 def test_train_writes_a_calibrated_bundle_that_evaluate_judges_as_its_card_says(
@@ -140,7 +140,7 @@ def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:
         "alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", plan=PLAN, on_progress=lambda p: lines.append(str(p))
     )
     assert lines[0].startswith("preparing images")
-    assert lines[-1].startswith("epoch 6 of 6 (16 x 16), ") and "reconstruction 0." in lines[-1]
+    assert lines[-1].startswith("epoch 6 of 6 (16 x 16, ") and "reconstruction 0." in lines[-1]
 
 
 def test_equal_folders_and_too_few_images_are_not_evaluated(
@@ -167,11 +167,12 @@ def test_a_file_that_is_no_image_is_reported_and_the_rest_is_used(cohort_csv: Ma
 def test_a_3d_autoencoder_learns_volumes() -> None:
     from lightning_fabric import Fabric
 
-    from trainers.run import trainer_of
+    from trainers.autoencoder_3d import Autoencoder3DPlan
+    from trainers.method import TrainingImages
+    from trainers.registry import trainer_of
     from trainers.training import run_training
 
-    plan = TrainingPlan(
-        method="autoencoder-3d",
+    plan = Autoencoder3DPlan(
         size=(16, 16, 16),
         epochs=30,
         width=4,
@@ -185,8 +186,8 @@ def test_a_3d_autoencoder_learns_volumes() -> None:
     balls = [((grid.square().sum(0) < r * r).to(torch.uint8) * 200).numpy() for r in radius]
     import numpy as np
 
-    trainer = trainer_of("autoencoder-3d", plan, Fabric(accelerator="cpu", devices=1))
-    history = run_training(trainer, np.stack(balls), None)
+    trainer = trainer_of(plan, Fabric(accelerator="cpu", devices=1))
+    history = run_training(trainer, TrainingImages(np.stack(balls)), None)
     assert history[-1].losses["reconstruction"] < 0.5 * history[0].losses["reconstruction"]
     assert trainer.scoring_model().reconstruct(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 1, 16, 16, 16)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.split import split_by_patient
+from trainers.split import Shares, split_by_patient
 
 images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.booleans()), min_size=1, max_size=120)
 
@@ -13,7 +13,7 @@ images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.boolea
 @given(images, st.integers(0, 5))
 def test_a_patient_is_in_one_part_and_every_image_is_in_exactly_one(cohort: list[tuple[str, bool]], seed: int) -> None:
     patients, abnormal = [p for p, _ in cohort], [a for _, a in cohort]
-    split = split_by_patient(patients, abnormal, seed=seed, selection=0.2)
+    split = split_by_patient(patients, abnormal, seed=seed, shares=Shares(selection=0.2))
     parts = [split.train, split.calibration, split.validation, split.selection]
     assert sorted(i for part in parts for i in part) == list(range(len(cohort)))
     owners = [{patients[i] for i in part} for part in parts]

@@ -1,0 +1,109 @@
+"""Draws the cohorts of a run: known normals, and for methods that want one a mixture without labels, apart by patient. Decodes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.errors import CohortRejected
+from trainers.cohort import Cohort, check_normals, read_cohort
+from trainers.method import MethodTrainer
+from trainers.plan import TrainingPlan
+from trainers.split import Shares, Split, split_by_patient
+
+FEWEST_CALIBRATION = 5
+FEWEST_MIXTURE = 20
+
+
+def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Path | None) -> tuple[Cohort, Split]:
+    """Everything a run reads, in one cohort, and who is in which part of it.
+
+    A mixture holds normal and abnormal images and nobody says which. It comes
+
+    - from a cohort of its own: all of it, labels ignored, less the patients among the known normals; or
+    - from `normals` itself, where `mixture` is the same file and its labels name abnormal images: some training normals leave the known ones
+      (`mixture_normals`), some abnormal patients join them (`mixture_abnormals`, cut to `mixture_rate`), and the labels are forgotten.
+
+    No image is in both: what the mixture has beyond the known normals would otherwise be the abnormal images, and so a label.
+
+    Raises:
+        CohortRejected: too few normals, one patient, mixed kinds, a mixture that is missing or not wanted, or too small.
+    """
+    plan = trainer.plan
+    _check_wanted(trainer, mixture)
+    cohort = _decided(read_cohort(normals))
+    check_normals(cohort.labelled("normal", ""))
+    _check_kind(cohort, plan)
+    shares = Shares(selection=plan.selection_share, stopping=plan.stopping_share)
+    if mixture is not None and Path(mixture) == Path(normals):
+        if not cohort.labelled("abnormal").series:
+            raise CohortRejected(
+                "the mixture is the same as the normals",
+                where=mixture,
+                cure="Give unlabelled images, normal and abnormal, or a CSV whose label column names abnormal ones.",
+            )
+        shares = replace(
+            shares,
+            mixture_normals=plan.mixture_normals,
+            mixture_abnormals=plan.mixture_abnormals,
+            mixture_rate=plan.mixture_rate,
+        )
+    abnormal = [series.label == "abnormal" for series in cohort.series]
+    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed, shares=shares)
+    if mixture is not None and Path(mixture) != Path(normals):
+        cohort, split = _joined(cohort, split, mixture, plan)
+    if len(split.calibration) < FEWEST_CALIBRATION:
+        raise CohortRejected(
+            "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
+        )
+    if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
+        raise CohortRejected(
+            f"{len(split.mixture)} images make too small a mixture",
+            where=mixture,
+            cure=f"Collect at least {FEWEST_MIXTURE} of patients who are not among the normals; several hundred are useful.",
+        )
+    return cohort, split
+
+
+def _check_wanted(trainer: MethodTrainer, mixture: str | Path | None) -> None:
+    if mixture is not None and trainer.mixture == "never":
+        raise CohortRejected(
+            f"{trainer.plan.method} learns from normals alone", where=mixture, cure="Leave the mixture out."
+        )
+    if mixture is None and trainer.mixture == "always":
+        raise CohortRejected(
+            f"{trainer.plan.method} learns from normals and from an unlabelled mixture",
+            cure="Name the mixture with --mixture: images of the same kind, normal and abnormal, unlabelled.",
+        )
+
+
+def _decided(cohort: Cohort) -> Cohort:
+    """Where any image has a label, without those that are called neither normal nor abnormal ("uncertain"): they are nobody's example."""
+    if not any(series.label for series in cohort.series):
+        return cohort
+    return replace(cohort, series=cohort.labelled("normal", "abnormal").series)
+
+
+def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPlan) -> tuple[Cohort, Split]:
+    """The cohort with the mixture's images behind it, less those of patients it has already."""
+    other = read_cohort(mixture)
+    _check_kind(other, plan)
+    known, sources = set(cohort.patients), {series.sources for series in cohort.series}
+    added = [
+        series
+        for series, patient in zip(other.series, other.patients, strict=True)
+        if patient not in known and series.sources not in sources
+    ]
+    first = len(cohort.series)
+    joined = Cohort(cohort.path, (*cohort.series, *added), (*cohort.failures, *other.failures))
+    return joined, replace(split, mixture=tuple(range(first, first + len(added))))
+
+
+def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:
+    wanted = "volume" if len(plan.size) == 3 else "radiograph"
+    if cohort.series[0].kind != wanted:
+        raise CohortRejected(
+            f"{plan.method} learns from {wanted}s, and these are {cohort.series[0].kind}s",
+            where=cohort.path,
+            cure="Choose another method or cohort.",
+        )

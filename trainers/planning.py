@@ -1,0 +1,97 @@
+"""Turns what a person asked for into a trainer with a plan, before anything is read: a plan that cannot be carried out costs no time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import ValidationError
+
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
+from engine.models.inference import computes_bfloat16
+from engine.models.registry import METHODS
+from trainers.method import MethodTrainer
+from trainers.plan import TrainingPlan
+from trainers.registry import trainer_class, trainer_of
+
+
+def default_plan(
+    method: str,
+    size: int | None,
+    epochs: int | None,
+    seed: int,
+    device: torch.device,
+    options: Mapping[str, object] | None = None,
+) -> TrainingPlan:
+    """A method's own plan on this device, with what a person asked for. Raises ValueError for what the plan does not take."""
+    kind = trainer_class(method).plan_class
+    values: dict[str, object] = {"method": method, "seed": seed}
+    if computes_bfloat16(device) and kind.model_fields["precision"].default == "32-true" and kind.rounds:
+        values["precision"] = "bf16-mixed"
+    if size is not None:
+        values["size"] = kind.sized(size)
+    if epochs is not None:
+        values["epochs"] = epochs
+    return kind.model_validate(values | {name: _read(value) for name, value in (options or {}).items()})
+
+
+def planned(
+    plan: TrainingPlan | None,
+    method: str,
+    size: int | None,
+    epochs: int | None,
+    seed: int,
+    device: torch.device,
+    options: Mapping[str, object],
+) -> MethodTrainer:
+    """A trainer for the plan, or for the method's own.
+
+    Raises:
+        CohortRejected: no method has that name.
+        NormascopeError: the plan cannot be carried out, with the reason.
+    """
+    if method not in METHODS:
+        raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(METHODS)}.")
+    try:
+        plan = plan or default_plan(method, size, epochs, seed, device, options)
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=[device.index or 0] if device.type == "cuda" else 1,
+            precision=plan.precision,
+        )
+        return trainer_of(plan, fabric)
+    except ValueError as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = " ".join([*(str(part) for part in first["loc"]), first["msg"]])
+        raise NormascopeError(
+            f"{method} cannot be trained so: {reason}", cure="Choose another size, number of epochs or option."
+        ) from error
+
+
+def kept_plan(folder: Path) -> TrainingPlan | None:
+    """The interrupted run's own plan: a resumed run must not change its mind halfway."""
+    file = folder / "plan.json"
+    try:
+        if not file.exists():
+            return None
+        values = json.loads(file.read_text())
+        return trainer_class(values["method"]).plan_class.model_validate(values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageUnavailable(
+            "the plan of the interrupted run cannot be read", where=file, cure="Train again without --resume."
+        ) from error
+
+
+def _read(value: object) -> object:
+    """An option as typed on a command line: a number, true, a list, or the word itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
