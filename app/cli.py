@@ -31,7 +31,9 @@ class DeviceChoice(StrEnum):
 
 
 Device = Annotated[DeviceChoice, typer.Option(help="Where the networks run.")]
-Model = Annotated[str, typer.Option(help="An installed model's id, or a bundle file.")]
+Model = Annotated[
+    str, typer.Option(help="An installed model's id, a bundle file, ensemble, or ensemble:ID,ID (patterns too).")
+]
 Out = Annotated[Path, typer.Option(help="Folder for what is written; made when absent.")]
 
 
@@ -63,7 +65,10 @@ def score(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, DICOMDIRs, zips or cohort CSVs.")],
     model: Annotated[
         str | None,
-        typer.Option(help="An installed model's id, or a bundle file; without it, every model that applies."),
+        typer.Option(
+            help="An installed model's id, a bundle file, ensemble (the mean percentile of all that apply) or ensemble:ID,ID;"
+            " without it, every model that applies."
+        ),
     ] = None,
     out: Out = Path("normascope-results"),
     device: Device = DeviceChoice.auto,

@@ -15,17 +15,20 @@ from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.shelf import InstalledBundle, find, installed
 from engine.scoring.applicability import why_not
+from engine.scoring.ensemble import Ensemble, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
 
 UNREADABLE = 3
 """Exit status when at least one file or series has no score."""
 
+Plan = list[tuple[InstalledBundle | Ensemble, list[Series]]]
+
 
 def run_score(paths: list[str], *, model: str | None, out: Path, device: str, batch: int) -> int:
     """Score everything in `paths`; 0, or 3 when a row carries an error."""
     console = Console(stderr=True)
-    chosen = find(model) if model is not None else None
+    chosen = _named(model) if model is not None else None
     with ResultsCsv(out) as results, _progress(console) as progress:
         finding = progress.add_task("finding studies", total=None)
         series: list[Series] = []
@@ -38,7 +41,7 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
                 series.append(found)
                 progress.update(finding, completed=len(series))
         progress.update(finding, total=len(series), completed=len(series))
-        plan = [(chosen, series)] if chosen else _plan(series, results, console)
+        plan: Plan = [(chosen, series)] if chosen else [*_plan(series, results, console)]
         for bundle, its_series in plan:
             task = progress.add_task(f"scoring with {bundle.id}", total=len(its_series))
             for result in _score(bundle, its_series, device, batch):
@@ -56,10 +59,19 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
     return UNREADABLE if results.failed else 0
 
 
-def _score(bundle: InstalledBundle, series: Iterable[Series], device: str, batch: int) -> Iterator[SeriesResult]:
+def _named(model: str) -> InstalledBundle | Ensemble:
+    return find_ensemble(model) if is_ensemble(model) else find(model)
+
+
+def _score(
+    bundle: InstalledBundle | Ensemble, series: Iterable[Series], device: str, batch: int
+) -> Iterator[SeriesResult]:
     from engine.models.bundle import load_bundle
     from engine.scoring.scorer import Scorer
 
+    if isinstance(bundle, Ensemble):
+        yield from EnsembleScorer(bundle, device, batch).score(series)
+        return
     yield from Scorer(load_bundle(bundle.path), device, batch).score(series)
 
 
