@@ -30,6 +30,13 @@ class DeviceChoice(StrEnum):
     cuda = "cuda"
 
 
+class StudyRule(StrEnum):
+    """How a study's images make its score."""
+
+    max = "max"
+    mean = "mean"
+
+
 Device = Annotated[DeviceChoice, typer.Option(help="Where the networks run.")]
 Model = Annotated[
     str, typer.Option(help="An installed model's id, a bundle file, ensemble, or ensemble:ID,ID (patterns too).")
@@ -130,22 +137,48 @@ def evaluate(
     normals: Annotated[str, typer.Option(help="Normal studies: a folder, zip or cohort CSV.")],
     abnormals: Annotated[str, typer.Option(help="Abnormal studies: a folder, zip or cohort CSV.")],
     out: Out,
+    against: Annotated[
+        str | None, typer.Option(help="Another model, to be compared on the same images: OUT/comparison.json.")
+    ] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help="CSV of marked boxes or masks, to judge heatmaps by: OUT/localisation.json.")
+    ] = None,
+    study: Annotated[
+        StudyRule, typer.Option(help="A study's score: the highest or the mean percentile of its images.")
+    ] = StudyRule.max,
     device: Device = DeviceChoice.auto,
+    batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 16,
 ) -> None:
-    """Measure a model on labelled studies: OUT/metrics.json, scores.csv and plots."""
-    from app.commands.train import run_evaluate
+    """Measure a model on labelled studies: OUT/metrics.json, tables by image, finding and group, and plots."""
+    from app.commands.evaluate import run_evaluate
 
-    raise typer.Exit(run_evaluate(model, normals, abnormals, out=out, device=device.value))
+    raise typer.Exit(
+        run_evaluate(
+            model,
+            normals,
+            abnormals,
+            against=against,
+            boxes=boxes,
+            study=study.value,
+            out=out,
+            device=device.value,
+            batch=batch,
+        )
+    )
 
 
 @cli.command()
 def models(
     json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(help="Let this model read unasked; may be repeated; 'auto' lets the best measured one."),
+    ] = None,
 ) -> None:
-    """List the installed models with what their cards say."""
+    """List the installed models with what their cards say, and choose which read unasked."""
     from app.commands.models import run_models
 
-    raise typer.Exit(run_models(as_json=json))
+    raise typer.Exit(run_models(as_json=json, use=use))
 
 
 @cli.command()

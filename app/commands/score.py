@@ -13,9 +13,11 @@ from app.cli import RESEARCH_USE
 from engine.errors import NormascopeError
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
+from engine.models.in_use import chosen_ids, readers
 from engine.models.shelf import InstalledBundle, find, installed
 from engine.scoring.applicability import why_not
 from engine.scoring.ensemble import Ensemble, EnsembleScorer, find_ensemble, is_ensemble
+from engine.scoring.queueing import reading
 from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
 
@@ -76,13 +78,13 @@ def _score(
 
 
 def _plan(series: list[Series], results: ResultsCsv, console: Console) -> list[tuple[InstalledBundle, list[Series]]]:
-    """Which bundle scores which series when none is named: all that apply, else one trained on phantoms, said aloud, else none."""
-    bundles = installed()
+    """Which bundle scores which series when none is named: those in use that apply, else one trained on phantoms, said aloud, else none."""
+    bundles, chosen = installed(), chosen_ids()
     plan: dict[str, tuple[InstalledBundle, list[Series]]] = {}
     for one in series:
-        applying = [bundle for bundle in bundles if not why_not(bundle.card, one, named=False)]
+        applying = reading(one, bundles, chosen)
         if not applying and one.format == "dicom":
-            applying = [bundle for bundle in bundles if _phantom_model_reads(bundle, one)]
+            applying = readers([bundle for bundle in bundles if _phantom_model_reads(bundle, one)], chosen)
             for bundle in applying:
                 console.print(
                     f"[yellow]{one.path}: no installed model was trained on patients like this. {bundle.id} was trained on"

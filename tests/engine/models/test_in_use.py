@@ -1,0 +1,70 @@
+"""One model reads a film unasked unless a person chose others: every further one would flag its own twentieth of the normals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StorageUnavailable
+from engine.models import in_use, shelf
+from engine.models.card import Card, Metric
+from engine.models.in_use import choose, chosen_ids, readers
+from engine.models.shelf import SHIPPED, InstalledBundle
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(in_use, "user_folder", lambda: tmp_path / "models")
+    return tmp_path / "models"
+
+
+def bundle(card: Card, name: str, auroc: float | None, low: float = 0.0, folder: Path = SHIPPED) -> InstalledBundle:
+    evaluation = {}
+    if auroc is not None:
+        evaluation[card.primary_score] = Metric(
+            auroc=auroc,
+            auroc_ci95=(low, 1.0),
+            auprc=auroc,
+            youden_cutoff=0,
+            sensitivity=0,
+            specificity=0,
+            n_normal=9,
+            n_abnormal=9,
+        )
+    path = folder / f"{name}{shelf.SUFFIX}"
+    return InstalledBundle(name, path, name, card.model_copy(update={"id": name, "evaluation": evaluation}))
+
+
+def test_the_one_that_surely_did_best_reads(card: Card) -> None:
+    few, many, unmeasured = bundle(card, "few", 0.95, 0.6), bundle(card, "many", 0.9, 0.88), bundle(card, "new", None)
+    assert readers([few, many, unmeasured], NOBODY) == [many]
+    assert readers([], NOBODY) == []
+
+
+def test_a_sites_own_model_reads_before_one_that_ships(card: Card, own_folder: Path) -> None:
+    ours = bundle(card, "ours", 0.7, 0.6, own_folder)
+    assert readers([bundle(card, "shipped", 0.9, 0.88), ours], NOBODY) == [ours]
+
+
+def test_a_persons_choice_is_kept_and_goes_before_any_rule(card: Card) -> None:
+    best, other, third = bundle(card, "best", 0.9, 0.88), bundle(card, "other", 0.6, 0.5), bundle(card, "third", None)
+    assert chosen_ids() == NOBODY
+    choose(frozenset({"other", "third", "of another body part"}))
+    assert readers([best, other, third], chosen_ids()) == [other, third]
+    choose(NOBODY)
+    assert readers([best, other, third], chosen_ids()) == [best]
+
+
+def test_a_choice_that_cannot_be_read_is_none_and_one_that_cannot_be_written_is_an_error(own_folder: Path) -> None:
+    own_folder.mkdir()
+    (own_folder / "in_use.json").write_text('{"in_use": 3')
+    assert chosen_ids() == NOBODY
+    (own_folder / "in_use.json").unlink()
+    own_folder.rmdir()
+    own_folder.write_text("a file where the folder should be")
+    with pytest.raises(StorageUnavailable) as caught:
+        choose(frozenset({"x"}))
+    assert caught.value.cure
