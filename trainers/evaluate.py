@@ -1,79 +1,89 @@
-"""Judges a bundle on labelled images: metrics with intervals, a table of scores and the plots. Never trains, never changes the bundle.
+"""Judges a model on labelled images and writes what follows: metrics with intervals, tables and plots. Never trains, never changes a bundle.
 
-An image is what is judged; patients are what intervals are drawn over. Scores come from the same `Scorer` that reads for radiologists, so that
-what is measured is what is shown.
+What is judged how lies beside this file: judging.py (every score), groups.py (findings, views, sexes, ages), studies.py, compare.py (two models),
+localisation.py (boxes), background.py (whether a score only measures black).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from engine.errors import CohortRejected, StorageUnavailable
+from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.series import Series
-from engine.models.bundle import Bundle, load_bundle
-from engine.models.card import Card, Metric
-from engine.models.shelf import find
-from engine.scoring.result import SeriesResult
-from engine.scoring.scorer import Scorer
-from trainers.cohort import Cohort, check_apart, check_normals, read_cohort, write_table
-from trainers.metrics import RocCurve, measured
-from trainers.report import write_plots
+from engine.models.bundle import Bundle
+from engine.models.card import Metric
+from trainers import report
+from trainers.background import background_of
+from trainers.cohort import Cohort, write_table
+from trainers.compare import compared
+from trainers.groups import facts_of, grouped
+from trainers.judging import FEWEST_SCORED, LEARNED, Evaluation, Subject, judge, read_sides, without_learned
+from trainers.localisation import Region, localisation, marked, read_regions, regions_of
+from trainers.report.split_picture import SplitPart
+from trainers.studies import StudyRule, by_study
 
-FEWEST_ABNORMALS = 5
-FEWEST_SCORED = 5
-"""Of each class, below which no figure is given."""
-LEARNED_PARTS = ("train", "calibration", "selection", "mixture", "stopping")
-LEARNED = "the model was trained, calibrated or chosen on these patients"
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Every image's result with its truth, and what follows from them."""
-
-    results: tuple[SeriesResult, ...]
-    abnormal: tuple[bool, ...]
-    metrics: dict[str, Metric]
-    curves: dict[str, RocCurve]
-    failures: tuple[SeriesResult, ...]
+__all__ = ["FEWEST_SCORED", "evaluate", "judge"]
 
 
 def evaluate(
-    bundle: str | Path | Bundle,
+    model: str | Path | Bundle,
     normals: str | Path,
     abnormals: str | Path,
     out: str | Path,
     *,
+    against: str | Path | None = None,
+    boxes: str | Path | None = None,
+    study: StudyRule = "max",
     device: str = "auto",
     batch: int = 16,
     on_share: Callable[[float], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Metric]:
-    """Write metrics.json, scores.csv and PNG plots to `out`; returns the metrics by score.
+    """Write metrics.json, scores.csv, groups.json, background.json and PNG plots to `out`; returns the metrics by score.
 
     `normals` and `abnormals` are anything `open_study` takes; where a CSV has a label column, only its normal or abnormal rows are used, so one
-    CSV may serve as both. Patients whom the bundle has learned from are left out (`without_learned`); scores.csv and `on_note` say so.
+    CSV may serve as both. Patients whom a model has learned from are left out (`without_learned`); scores.csv and `on_note` say so.
+
+    Args:
+        model: a bundle, its id or file, or an ensemble's name.
+        against: another model, judged on the same images: comparison.json.
+        boxes: a CSV of what people marked (`read_regions`): localisation.json.
+        study: a study's score is the highest percentile of its images, or the mean: studies.json, where studies have several images.
+        on_note: told in words what a reader of the figures must know.
 
     Raises:
-        CohortRejected: under 20 normals or 5 abnormals, one patient, the same images on both sides.
+        CohortRejected: under 20 normals or 5 abnormals, one patient, the same images on both sides, unreadable boxes.
         BundleRejected, StorageUnavailable.
     """
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(find(bundle).path)
+    say = on_note or (lambda words: None)
+    regions = read_regions(boxes) if boxes is not None else {}
+    subject = Subject.of(model, device, batch)
+    other = Subject.of(against, device, batch) if against is not None else None
     good, bad = read_sides(normals, abnormals)
-    good, bad, learned = without_learned(good, bad, bundle.card)
-    if learned and on_note is not None:
-        on_note(f"{len(learned)} images are left out: {LEARNED}")
-    evaluation = judge(bundle, good, bad, device=device, batch=batch, on_share=on_share)
+    good, bad, learned = without_learned(good, bad, (*subject.cards, *(other.cards if other else ())))
+    if learned:
+        say(f"{len(learned)} images are left out: {LEARNED}")
+
+    evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
+    unread = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())
+    if missing := len(evaluation.failures) + len(unread):
+        first = unread[0] if unread else evaluation.failures[0].error
+        say(f"{missing} files have no score; scores.csv says why. The first: {first}")
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        values = {name: metric.model_dump() for name, metric in evaluation.metrics.items()}
-        (folder / "metrics.json").write_text(json.dumps(values, indent=2))
-        _write_scores(folder / "scores.csv", evaluation, learned)
-        write_plots(folder, bundle.card, evaluation.results, evaluation.abnormal, evaluation.metrics, evaluation.curves)
+        _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
+        _write_scores(folder / "scores.csv", evaluation, learned, unread)
+        report.write_plots(folder, subject, evaluation)
+        _write_split(folder, subject, evaluation, (*good.series, *bad.series, *learned))
+        _write_parts(folder, subject, evaluation, (normals, abnormals), study, say)
+        if other is not None:
+            _write_comparison(folder, subject, evaluation, other, (good, bad), say)
+        if boxes is not None:
+            _write_localisation(folder, subject, evaluation, regions, say)
     except OSError as error:
         raise StorageUnavailable(
             f"cannot write here ({error.strerror})", where=folder, cure="Free some space, or choose another folder."
@@ -81,106 +91,100 @@ def evaluate(
     return evaluation.metrics
 
 
-def read_sides(normals: str | Path, abnormals: str | Path) -> tuple[Cohort, Cohort]:
-    """The two cohorts, by label where labels are given. Raises CohortRejected when they cannot be used."""
-    good = read_cohort(normals)
-    bad = good if Path(normals) == Path(abnormals) else read_cohort(abnormals)
-    if any(series.label for series in good.series):
-        good = good.labelled("normal")
-    if any(series.label for series in bad.series):
-        bad = bad.labelled("abnormal")
-    check_apart(good, bad)
-    check_normals(good)
-    if len(bad.series) < FEWEST_ABNORMALS:
-        raise CohortRejected(
-            f"{len(bad.series)} abnormal images are too few",
-            where=bad.path,
-            cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
-        )
-    return good, bad
+def _write_parts(
+    folder: Path,
+    subject: Subject,
+    evaluation: Evaluation,
+    tables: tuple[str | Path, ...],
+    study: StudyRule,
+    say: Callable[[str], None],
+) -> None:
+    """groups.json, studies.json and background.json, each where there is something to say."""
+    facts = facts_of(evaluation.series, *dict.fromkeys(tables))
+    scores = {name: evaluation.scores(name) for name in evaluation.metrics}
+    groups = grouped(scores, evaluation.abnormal, evaluation.patients, facts)
+    if any(groups.metrics.values()):
+        _write_json(folder / "groups.json", groups.to_json())
+        report.write_groups(folder, subject, evaluation, groups)
+    studies = by_study(evaluation, facts, study)
+    if studies is not None:
+        _write_json(folder / "studies.json", studies.to_json())
+        metric = studies.metrics[subject.primary_score]
+        rule = "highest" if study == "max" else "mean"
+        say(f"By study ({rule} percentile of its images): {in_words(subject.primary_score, metric, 'studies')}")
+    background = background_of(evaluation)
+    if background is not None:
+        _write_json(folder / "background.json", background.to_json())
+        report.write_background(folder, subject, background)
 
 
-def without_learned(normals: Cohort, abnormals: Cohort, card: Card) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
-    """Both cohorts less the patients whom the model learned from, was calibrated on or was chosen by; and the images left out.
-
-    An ID names the same person only within one cohort, so these must first be the card's: more than half of its IDs of that kind are here, or more
-    than half of the patients here are named in its split by IDs that are not bare numbers. A site's patients "1" and "2" are thus kept, as are
-    all when the card holds salted hashes, which name nobody.
-
-    Raises:
-        CohortRejected: too few are left.
-    """
-    split = card.training.split
-    learned = {patient for part in LEARNED_PARTS for patient in split.get(part, ())}
-    here = {*normals.patients, *abnormals.patients}
-    named = {who for part in split.values() for who in part if not who.isdigit()}
-    if not (2 * len(learned & here) > len(learned) or 2 * len(named & here) > len(here)):
-        return normals, abnormals, ()
-
-    def kept(cohort: Cohort) -> Cohort:
-        pairs = zip(cohort.series, cohort.patients, strict=True)
-        return Cohort(cohort.path, tuple(s for s, who in pairs if who not in learned), cohort.failures)
-
-    good, bad = kept(normals), kept(abnormals)
-    sides = ((normals, normals.patients), (abnormals, abnormals.patients))
-    out = tuple(s for side, who in sides for s, w in zip(side.series, who, strict=True) if w in learned)
-    if out and min(len(good.series), len(bad.series)) < FEWEST_SCORED:
-        raise CohortRejected(
-            f"{len(good.series)} normal and {len(bad.series)} abnormal images are left: {LEARNED}",
-            where=normals.path,
-            cure="Evaluate on patients whom the model has never seen.",
-        )
-    return good, bad, out
+def _write_comparison(
+    folder: Path,
+    subject: Subject,
+    evaluation: Evaluation,
+    other: Subject,
+    sides: tuple[Cohort, Cohort],
+    say: Callable[[str], None],
+) -> None:
+    """comparison.json and its plot: the other model on the same images."""
+    others = judge(other, *sides)
+    found = compared(subject, evaluation, other, others)
+    _write_json(folder / "comparison.json", found.to_json())
+    report.write_comparison(folder, found, evaluation, others)
+    say(found.in_words())
 
 
-def judge(
-    bundle: Bundle,
-    normals: Cohort,
-    abnormals: Cohort,
-    *,
-    device: str = "auto",
-    batch: int = 16,
-    on_share: Callable[[float], None] | None = None,
-) -> Evaluation:
-    """Score both cohorts and measure every score. Images that cannot be scored are left out and reported.
-
-    Raises:
-        CohortRejected: too few of either side could be scored.
-    """
-    series = (*normals.series, *abnormals.series)
-    truth = [False] * len(normals.series) + [True] * len(abnormals.series)
-    owners = (*normals.patients, *abnormals.patients)
-    scored: list[tuple[SeriesResult, bool, str]] = []
-    failures: list[SeriesResult] = []
-    for index, result in enumerate(Scorer(bundle, device, batch, named=True).score(series)):
-        if result.error:
-            failures.append(result)
-        else:
-            scored.append((result, truth[index], owners[index]))
-        if on_share is not None:
-            on_share((index + 1) / len(series))
-    _check_scored(scored, failures, normals.path)
-    results, abnormal, patients = zip(*scored, strict=True)
-    metrics: dict[str, Metric] = {}
-    curves: dict[str, RocCurve] = {}
-    for name in results[0].scores:
-        metrics[name], curves[name] = measured([r.scores[name].score for r in results], abnormal, patients)
-    return Evaluation(results, abnormal, metrics, curves, tuple(failures))
-
-
-def _check_scored(scored: list[tuple[SeriesResult, bool, str]], failures: list[SeriesResult], path: str) -> None:
-    bad = sum(abnormal for _, abnormal, _ in scored)
-    if min(bad, len(scored) - bad) >= FEWEST_SCORED:
+def _write_localisation(
+    folder: Path,
+    subject: Subject,
+    evaluation: Evaluation,
+    regions: dict[str, list[Region]],
+    say: Callable[[str], None],
+) -> None:
+    """localisation.json and its gallery; a note instead where the model has no heatmap or no marked image was judged."""
+    images = marked(evaluation.results, evaluation.patients, regions)
+    if not images:
+        say("No marked image has a heatmap: either the model makes none, or none of these images was judged.")
         return
-    reason = f" (the first reason: {failures[0].error})" if failures else ""
-    raise CohortRejected(
-        f"only {len(scored) - bad} normal and {bad} abnormal images could be scored{reason}",
-        where=path,
-        cure="Choose a model made for these images, or other images.",
+    found = localisation(images, regions)
+    _write_json(folder / "localisation.json", found)
+    report.write_marked(folder, subject, images)
+    every = found["all"]
+    say(
+        f"The heatmap's highest pixel lies in {every['share_hit']:.0%} of {every['n_regions']} marked regions "
+        f"({every['share_hit_ci95'][0]:.0%} to {every['share_hit_ci95'][1]:.0%}); a point anywhere would in {every['share_hit_by_area']:.0%}, "
+        f"another image's highest pixel in {every['share_hit_by_other_peaks']:.0%}"
     )
 
 
-def _write_scores(path: Path, evaluation: Evaluation, learned: Sequence[Series]) -> None:
+def in_words(name: str, metric: Metric, what: str = "images") -> str:
+    """A score's area, for the console."""
+    low, high = metric.auroc_ci95
+    return f"{name}: AUROC {metric.auroc:.3f} ({low:.3f} to {high:.3f}), {metric.n_normal} normal, {metric.n_abnormal} abnormal {what}"
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def _write_split(folder: Path, subject: Subject, evaluation: Evaluation, series: Sequence[Series]) -> None:
+    """split.png: the card's parts, found in this cohort or not, and what was judged."""
+    if subject.card is None:
+        return
+    owners = [one.patient_id or one.study_uid for one in series]
+    parts = []
+    for name, patients in subject.card.training.split.items():
+        here = set(patients)
+        labels = [one.label for one, owner in zip(series, owners, strict=True) if owner in here]
+        parts.append(SplitPart(name, len(patients), labels.count("normal"), labels.count("abnormal")))
+    ill = sum(evaluation.abnormal)
+    judged = SplitPart("judged here", len(set(evaluation.patients)), len(evaluation.abnormal) - ill, ill)
+    report.write_split(folder, subject, tuple(parts), judged)
+
+
+def _write_scores(
+    path: Path, evaluation: Evaluation, learned: Sequence[Series], unread: Sequence[NormascopeError]
+) -> None:
     """One row an image: its label, every score and percentile, or the reason why it has none."""
     names = list(evaluation.metrics)
     columns = ["path", "patient_id", "label", *names, *(f"{name}_percentile" for name in names), "error"]
@@ -193,6 +197,7 @@ def _write_scores(path: Path, evaluation: Evaluation, learned: Sequence[Series])
         rows.append(row)
     for failure in evaluation.failures:
         rows.append({"path": failure.series.path, "patient_id": failure.series.patient_id, "error": failure.error})
+    rows.extend({"path": error.where or "", "error": str(error)} for error in unread)
     rows.extend(
         {"path": s.path, "patient_id": s.patient_id, "label": s.label, "error": f"left out: {LEARNED}"} for s in learned
     )

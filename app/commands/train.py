@@ -1,4 +1,4 @@
-"""`normascope train` and `normascope evaluate`: the trainers' work with a progress bar."""
+"""`normascope train`: the trainers' work with a progress bar."""
 
 from __future__ import annotations
 
@@ -45,21 +45,4 @@ def run_train(
     for failure in trained.failures:
         console.print(f"[yellow]{failure}[/]", highlight=False, soft_wrap=True)
     console.print(f"{out}\n[dim]{RESEARCH_USE}[/]")
-    return 0
-
-
-def run_evaluate(model: str, normals: str, abnormals: str, *, out: Path, device: str) -> int:
-    """Measure and write metrics, scores and plots; 0."""
-    from engine.models.shelf import find
-    from trainers.evaluate import evaluate
-
-    console = Console(stderr=True)
-    metrics = evaluate(find(model).path, normals, abnormals, out=out, device=device, on_note=console.print)
-    for name, metric in metrics.items():
-        low, high = metric.auroc_ci95
-        console.print(
-            f"{name}: AUROC {metric.auroc:.3f} ({low:.3f} to {high:.3f}), {metric.n_normal} normal, {metric.n_abnormal} abnormal",
-            highlight=False,
-        )
-    console.print(f"{out / 'metrics.json'}\n[dim]{RESEARCH_USE}[/]")
     return 0

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import CohortRejected
 from trainers.alpha_gan import AlphaGANPlan
-from trainers.evaluate import evaluate, read_sides, without_learned
+from trainers.evaluate import evaluate
+from trainers.judging import read_sides, without_learned
 from trainers.run import CardText, train
 
 Make = Callable[..., Path]
@@ -30,8 +31,8 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
     summary = trained.card.training
     site = {"train": tuple(str(i) for i in range(200)), "validation": ("P050",)}
     other = trained.card.model_copy(update={"training": summary.model_copy(update={"split": site})})
-    assert without_learned(good, bad, other)[2] == ()
+    assert without_learned(good, bad, [other])[2] == ()
     everyone = {"train": tuple(sorted({*good.patients, *bad.patients}))}
     greedy = trained.card.model_copy(update={"training": summary.model_copy(update={"split": everyone})})
     with pytest.raises(CohortRejected, match="0 normal and 0 abnormal images are left"):
-        without_learned(good, bad, greedy)
+        without_learned(good, bad, [greedy])

@@ -1,0 +1,82 @@
+"""What every plot of an evaluation shares: colours, the notice, thumbnails of originals, and how a figure becomes a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from engine.preprocess.planar import resize
+from engine.scoring.result import SeriesResult
+
+NORMAL, ABNORMAL = "#2b7bba", "#d0402b"
+THUMBNAIL = 160
+NOTICE = "Research use only; not for diagnosis."
+
+Grey = npt.NDArray[np.float32]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure with the notice, and forget it."""
+    figure.text(0.995, 0.003, NOTICE, ha="right", va="bottom", fontsize=6.5, color="0.45")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def colour(abnormal: bool) -> str:
+    """Of a class, the same in every plot."""
+    return ABNORMAL if abnormal else NORMAL
+
+
+def tidy(axes: Axes) -> None:
+    """Axes without a box, with a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def hottest_slice(heatmap: npt.NDArray[np.floating] | None) -> int | None:
+    """The slice of a volume to show: the one with the highest mean; None for an image, or without a heatmap."""
+    if heatmap is None or heatmap.ndim == 2:
+        return None
+    return int(np.argmax(np.nan_to_num(heatmap.astype(np.float32), nan=0).clip(0, 5).mean(axis=(1, 2))))
+
+
+def original(result: SeriesResult) -> Grey:
+    """The image as its file asks to be shown, read again: results hold no originals. Of a volume its hottest, else its middle slice."""
+    if result.series.kind == "radiograph":
+        return result.series.load_radiograph().presentation()
+    volume = result.series.load_volume(workers=1)
+    index = hottest_slice(result.heatmap)
+    plane = np.asarray(volume.voxels[len(volume.voxels) // 2 if index is None else index], np.float32)
+    return np.clip(plane / 80, 0, 1).astype(np.float32)  # the brain window, 0 to 80 HU
+
+
+def thumbnail(image: Grey, side: int = THUMBNAIL) -> Grey:
+    """At most `side` pixels long, its proportions kept."""
+    scale = side / max(image.shape)
+    shape = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    return resize(np.nan_to_num(image).astype(np.float32), shape)
+
+
+def show(axes: Axes, image: Grey, abnormal: bool | None = None) -> None:
+    """An image without ticks, framed in its class's colour where one is given."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(abnormal is not None)
+        spine.set(color=colour(bool(abnormal)), linewidth=2)
+
+
+def show_heat(axes: Axes, heatmap: npt.NDArray[np.floating], shape: tuple[int, ...]) -> None:
+    """A heatmap in cohort units over the thumbnail just shown: clear at 0, from dark to bright at 3 and beyond."""
+    heat = resize(np.nan_to_num(heatmap).astype(np.float32), (shape[0], shape[1]))
+    axes.imshow(heat, cmap="inferno", vmin=0, vmax=3, alpha=np.clip(heat / 2, 0, 0.75))
