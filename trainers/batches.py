@@ -36,11 +36,13 @@ def _batches(
     normals = list(_drawn(len(images.normal), plan.batch, generator))
     mixture = _drawn_again(len(images.mixture), plan.batch, generator) if images.mixture is not None else None
     for done, indices in enumerate(normals):
-        other = None
+        other = others = None
         if images.mixture is not None and mixture is not None:
-            other = _loaded(images.mixture, next(mixture)[: len(indices)], plan, device, generator)
+            chosen = next(mixture)[: len(indices)]
+            other = _loaded(images.mixture, chosen, plan, device, generator)
+            others = torch.from_numpy(chosen).to(device)
         normal = _loaded(images.normal, indices, plan, device, generator)
-        yield Batch(normal, torch.from_numpy(indices).to(device), other, done / len(normals))
+        yield Batch(normal, torch.from_numpy(indices).to(device), other, done / len(normals), others)
 
 
 def _loaded(

@@ -18,6 +18,7 @@ from engine.models.base import AnomalyModel
 from trainers.plan import TrainingPlan
 
 Bytes = npt.NDArray[np.uint8]
+Patients = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,14 @@ class TrainingImages:
         normal: [N, *S] known normals.
         mixture: [M, *S] unlabelled images, normal and abnormal, none of them among `normal`; None for methods that learn from normals alone.
         held: [H, *S] normals that no weight learns from, for early stopping; None without it.
+        normal_patients, mixture_patients: [N] and [M], equal for images of one patient; None where each image is taken for a patient of its own.
     """
 
     normal: Bytes
     mixture: Bytes | None = None
     held: Bytes | None = None
+    normal_patients: Patients | None = None
+    mixture_patients: Patients | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +48,14 @@ class Batch:
         indices: [B] int64, which of `TrainingImages.normal` they are.
         mixture: [B, 1, *S] likewise from the mixture (as many as normals, drawn anew each epoch), or None.
         share: of the epoch that is done, in [0, 1).
+        mixture_indices: [B] int64, which of `TrainingImages.mixture` they are, or None.
     """
 
     normal: Tensor
     indices: Tensor
     mixture: Tensor | None
     share: float
+    mixture_indices: Tensor | None = None
 
 
 class MethodTrainer(ABC):

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
@@ -26,7 +27,7 @@ from trainers.cohort import Cohort, decoded, inferred_applicability, prepare_coh
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.evaluate import FEWEST_SCORED, judge
 from trainers.memory import step_memory
-from trainers.method import Bytes, MethodTrainer, TrainingImages
+from trainers.method import Bytes, MethodTrainer, Patients, TrainingImages
 from trainers.plan import TrainingPlan
 from trainers.planning import kept_plan, planned
 from trainers.split import Split
@@ -161,10 +162,11 @@ def _trained(
             on_progress(Progress(0, plan.epochs, 0.0, what))
 
     failures: list[NormascopeError] = []
+    patients = cohort.patients
 
-    def prepared(what: str, indices: Sequence[int]) -> Bytes | None:
+    def prepared(what: str, indices: Sequence[int]) -> tuple[Bytes | None, Patients | None]:
         if not indices:
-            return None
+            return None, None
         said: set[int] = set()
 
         def on_share(share: float) -> None:
@@ -174,9 +176,10 @@ def _trained(
 
         found = prepare_cohort([cohort.series[i] for i in indices], preprocessing, plan.size, folder, on_share)
         failures.extend(found.failures)
-        return found.images
+        owners = [patients[indices[place]] for place in found.kept]
+        return found.images, np.unique(owners, return_inverse=True)[1].astype(np.int64)
 
-    normal = prepared("images", split.train)
+    normal, normal_patients = prepared("images", split.train)
     if normal is None or len(normal) < FEWEST_TRAINING:
         reason = f" (the first reason: {failures[0]})" if failures else ""
         raise CohortRejected(
@@ -184,9 +187,9 @@ def _trained(
             where=cohort.path,
             cure="Check the files.",
         )
-    images = TrainingImages(
-        normal, prepared("unlabelled images", split.mixture), prepared("images to stop by", split.stopping)
-    )
+    mixture, mixture_patients = prepared("unlabelled images", split.mixture)
+    held, _ = prepared("images to stop by", split.stopping)
+    images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients)
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 METHODS: dict[str, str] = {
     "alpha-gan": "engine.models.alpha_gan:AlphaGAN",
     "autoencoder-3d": "engine.models.autoencoder_3d:Autoencoder3D",
+    "cae": "engine.models.cae:CAE",
+    "ratio-posterior": "engine.models.ratio_posterior:RatioPosterior",
 }
 """Method name -> "module:Class"."""
 

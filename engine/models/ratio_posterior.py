@@ -1,0 +1,159 @@
+"""Ratio posterior: log p(normal | x) from one density ratio, learned by telling known normals from an unlabelled mixture. The network and its score.
+
+Shibata H, et al. (Comput Med Imaging Graph 2021) rank images by log p(normal | x), up to a constant log p(x | normal) - log p(x), and model each
+density by a flow. Only their ratio is needed. A classifier trained on equally many known normals (class 1) and unlabelled images (class 0) has
+
+    logit(x) = log p(x | normal) / p(x)                                                               (1)
+
+where its logistic loss is least (Sugiyama M, Suzuki T, Kanamori T. Density ratio estimation in machine learning, 2012, chapter 4), and so
+
+    log p(normal | x) = log pi + logit(x),   pi: share of normals in the mixture                      (2)
+
+without one abnormal label. The method is ours; no paper has its figures.
+
+Each member is a small residual network without fully connected layers (He K, et al. CVPR 2016): features at 1/8 of the side, their mean, and one
+linear layer. A mean and a linear layer change places, so that the logit is the mean of what the linear layer says of each position, and the heatmap
+is no explanation made afterwards: its mean over the image is the score.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+
+STRIDE = 8
+"""Pixels of the input's side to a position of the features."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: [B, inputs, r, r] -> [B, outputs, r / stride, r / stride]."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.convolutions(x) + self.shortcut(x), inplace=True)
+
+
+class RatioNetwork(nn.Module):
+    """One member: [B, 1, S, S] -> [B], equation 1's logit. At width 24: 547,968 weights.
+
+    [B, 1, 96, 96] -> 5x5 convolution -> [B, 24, 48, 48] -> 1 block -> [B, 24, 24, 24] -> 2 blocks -> [B, 48, 12, 12] -> 3 blocks
+    -> [B, 96, 12, 12] -> mean -> [B, 96] -> linear -> [B]
+
+    Batch normalisation takes its statistics from normals and mixture together; of either alone they would tell the class.
+    """
+
+    def __init__(self, width: int = 24, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, width, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            ResidualBlock(width, width, 2),
+            ResidualBlock(width, 2 * width, 2),
+            ResidualBlock(2 * width, 2 * width),
+            ResidualBlock(2 * width, 4 * width),
+            ResidualBlock(4 * width, 4 * width),
+            ResidualBlock(4 * width, 4 * width),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(4 * width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = self.dropout(self.features(x).mean((2, 3)))  # [B, 96]
+        logit: Tensor = self.linear(pooled)
+        return logit[:, 0]
+
+    def terms(self, x: Tensor) -> Tensor:
+        """[B, 1, S / 8, S / 8]: what each position says. Their mean is `forward`'s logit, in eval mode."""
+        return F.conv2d(self.features(x), self.linear.weight[:, :, None, None], self.linear.bias)
+
+
+class RatioPosterior(AnomalyModel):
+    """Several members, trained from other seeds and on other images, and what was measured of them on images that they had not learned from.
+
+    Args:
+        size: side of the image, a multiple of 8.
+        width: channels at the network's first level.
+        members: networks whose logits are averaged.
+        normal_share: pi of equation 2, estimated when training ends; 1 leaves the posterior up to a constant.
+        slope, offset: turn the members' mean logit into the log ratio that held-out images support: a network that has learned its images by heart
+            is too sure of new ones.
+        preprocessing: name in engine.preprocess.
+    """
+
+    method: ClassVar[str] = "ratio-posterior"
+    primary_score: ClassVar[str] = "log_posterior"
+    paper: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        size: int = 96,
+        width: int = 24,
+        members: int = 4,
+        normal_share: float = 1.0,
+        slope: float = 1.0,
+        offset: float = 0.0,
+        preprocessing: str = "chest",
+    ) -> None:
+        super().__init__()
+        if size < 4 * STRIDE or size % STRIDE:
+            raise ValueError(f"size must be a multiple of {STRIDE} and at least {4 * STRIDE}, not {size}")
+        if members < 1 or not 0 < normal_share <= 1 or slope <= 0:
+            raise ValueError("members and slope must be positive, and the share of normals within 0 and 1")
+        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
+        self.width = width
+        self.normal_share, self.slope, self.offset = normal_share, slope, offset
+        self.members = nn.ModuleList(RatioNetwork(width) for _ in range(members))
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        return {
+            "size": self.spec.size[0],
+            "width": self.width,
+            "members": len(self.members),
+            "normal_share": self.normal_share,
+            "slope": self.slope,
+            "offset": self.offset,
+            "preprocessing": self.spec.preprocessing,
+        }
+
+    def log_posterior(self, logit: Tensor) -> Tensor:
+        """Equation 2, of the members' mean logit or of each position's. It is not cut off at 0, where an estimated ratio may pass it."""
+        return math.log(self.normal_share) + self.offset + self.slope * logit
+
+    def terms(self, x: Tensor) -> list[Tensor]:
+        """Of each member, [B, 1, S / 8, S / 8]."""
+        return [member.terms(x) for member in self.members if isinstance(member, RatioNetwork)]
+
+    def anomaly(self, x: Tensor) -> Anomaly:
+        """The score and the heatmap that it is the mean of.
+
+        `log_posterior`: MINUS log p(normal | x), so that higher is more abnormal, as every score is. `Anomaly.posterior` is log p(normal | x) itself,
+        higher = more normal.
+        Heatmap: minus equation 2 of each position's term, [B, 1, S / 8, S / 8], interpolated to [B, 1, S, S]. Bilinear interpolation by a whole factor
+        keeps the mean: that of the heatmap is the score.
+        """
+        terms = torch.stack([term.float() for term in self.terms(x)]).mean(0)  # [B, 1, S / 8, S / 8]
+        posterior = self.log_posterior(terms.mean((1, 2, 3)))
+        heatmap = F.interpolate(-self.log_posterior(terms), scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        return Anomaly({"log_posterior": -posterior}, heatmap=heatmap, posterior=posterior)

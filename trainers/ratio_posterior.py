@@ -1,0 +1,222 @@
+"""How a ratio posterior learns: known normals against an unlabelled mixture, each member without the images of one fold. The network is in engine/models.
+
+With l(y) = -log sigmoid(y), f a member's logit, N the known normals and M the mixture, each risk is a mean over its images, so that both classes
+weigh the same however many images of each there are (the logit is then equation 1 of engine/models/ratio_posterior.py, without a term for their sizes):
+
+    logistic        E_N l(f) + E_M l(-f)
+    non-negative    E_N l(f) + c E_N l(-f) + max(0, E_M l(-f) - c E_N l(-f))
+
+A network with more weights than images can learn by heart which images are known; what it says of the mixture then falls below what its normals allow.
+The second risk is Kiryo et al.'s for learning from positive and unlabelled data (NeurIPS 2017, equation 6 and algorithm 1), with a density ratio's
+loss as in Kato and Teshima (ICML 2021): the part in brackets is the abnormal images' own, and cannot be negative if at least a share c of the
+mixture is normal. Where a batch makes it so, a step is taken the other way. Where it does not, both risks are the same.
+
+What the ensemble needs besides weights comes from images that a member has not seen: member k learns nothing from fold k of the patients, of the
+known normals and the mixture alike. On those, logits are fitted to the truth of "known or mixture" (Platt's slope and offset), the risk is measured,
+and the mixture's share of normals is estimated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from pydantic import Field
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
+from torch.optim import AdamW
+
+from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
+from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
+from trainers.mixture_proportion import normal_share
+from trainers.occlusion import occluded
+from trainers.plan import Augmentation, TrainingPlan
+
+Floats = npt.NDArray[np.float64]
+LEAST_SLOPE = 0.05
+"""Of the fit on held-out images: at chance it may be nothing or negative, and must not turn the ranking round."""
+
+
+class RatioPosteriorPlan(TrainingPlan):
+    """Ours: there is no paper to follow."""
+
+    method: str = "ratio-posterior"
+    size: tuple[int, ...] = (96, 96)
+    epochs: int = Field(default=14, ge=1)
+    batch: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0, description="at the start; it falls to nothing along a cosine")
+    weight_decay: float = Field(default=0.05, ge=0)
+    heatmap_sigma: float = Field(default=0.0, ge=0, le=0, description="none: the heatmap is exact as it is")
+    augmentation: Augmentation = Field(
+        default_factory=lambda: Augmentation(shift=0.05, rotation=8, scale=0.08, exposure=0.35, mirror=True)
+    )
+    mixture_normals: float = Field(default=0.35, ge=0, lt=1)
+    width: int = Field(default=24, ge=1, description="channels at the network's first level")
+    members: int = Field(default=4, ge=1, description="networks, from other seeds, whose logits are averaged")
+    folds: int = Field(default=4, ge=2, description="of the patients, one of which each member does not learn from")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="of the pooled features")
+    average_decay: float = Field(default=0.97, ge=0, lt=1, description="of the moving average of the weights")
+    risk: Literal["logistic", "non-negative"] = Field(default="logistic", description="see the module")
+    least_normal_share: float = Field(
+        default=0.4, ge=0, lt=1, description="c of the non-negative risk: the mixture surely has as many normals"
+    )
+    occlusion: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the images whose edges are hidden, and of those with a hidden box",
+    )
+    occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
+    occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
+
+
+class RatioPosteriorTrainer(MethodTrainer):
+    """Members side by side, each with its own optimiser, its own fold left out and its own hidden frames and boxes."""
+
+    plan_class = RatioPosteriorPlan
+    plan: RatioPosteriorPlan
+    mixture = "always"
+    checkpoint_rule = "the moving average of the weights after the last epoch"
+
+    def __init__(self, plan: RatioPosteriorPlan, fabric: Fabric) -> None:
+        super().__init__(plan, fabric)
+        self.average = RatioPosterior(plan.size[0], plan.width, plan.members, preprocessing=plan.preprocessing)
+        self.networks = [RatioNetwork(plan.width, plan.dropout) for _ in range(plan.members)]
+        for network, average in zip(self.networks, self.average.members, strict=True):
+            average.load_state_dict(network.state_dict())
+        self.average.requires_grad_(False).eval()
+        self.modules = {"average": self.average}
+        self.modules |= {f"member {index}": network for index, network in enumerate(self.networks)}
+        self.optimizers = {}
+        self.learners: list[nn.Module] = []
+        for module in self.modules.values():
+            convert_conv2d_weight_memory_format(module.to(fabric.device), torch.channels_last)
+        for index, network in enumerate(self.networks):
+            optimizer = AdamW(
+                network.parameters(), plan.learning_rate, plan.betas, weight_decay=plan.weight_decay, fused=True
+            )
+            learner, _ = fabric.setup(network, optimizer)
+            self.optimizers[f"member {index}"] = optimizer
+            self.learners.append(learner)
+        self.epoch = 0
+
+    def begin(self, images: TrainingImages) -> None:
+        assert images.mixture is not None  # `mixture = "always"` refuses a run without one
+        generator = np.random.default_rng(self.plan.seed)
+        self.folds = [
+            torch.from_numpy(_folds(len(side), patients, self.plan.folds, generator)).to(self.fabric.device)
+            for side, patients in (
+                (images.normal, images.normal_patients),
+                (images.mixture, images.mixture_patients),
+            )
+        ]
+
+    def begin_epoch(self, epoch: int) -> str:
+        self.epoch = epoch
+        return ""
+
+    def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        assert batch.mixture is not None and batch.mixture_indices is not None
+        rate = self.plan.learning_rate * (1 + math.cos(math.pi * (self.epoch + batch.share) / self.plan.epochs)) / 2
+        folds = torch.cat([self.folds[0][batch.indices], self.folds[1][batch.mixture_indices]])
+        known = torch.arange(len(folds), device=folds.device) < len(batch.indices)
+        images = torch.cat([batch.normal, batch.mixture])  # [2B, 1, S, S]
+        losses = []
+        for index, learner in enumerate(self.learners):
+            name = f"member {index}"
+            hidden = occluded(
+                images, self.plan.occlusion, self.plan.occlusion_frame, self.plan.occlusion_box, generator
+            ).contiguous(memory_format=torch.channels_last)
+            seen = folds != index % self.plan.folds
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate
+            # both classes in one batch: batch normalisation must not see them apart
+            logits = learner(hidden[seen]).float()
+            if not known[seen].any() or known[seen].all():
+                continue
+            loss, step = self.risk(logits[known[seen]], logits[~known[seen]])
+            self.update(name, step)
+            losses.append(loss.detach())
+        self._move_average(batch.share)
+        return {"risk": torch.stack(losses).mean() if losses else torch.tensor(float("nan"))}
+
+    def risk(self, known: Tensor, mixture: Tensor) -> tuple[Tensor, Tensor]:
+        """The risk of logits of either class, and what a step is to make smaller: the same, unless the non-negative risk has passed its bound."""
+        normal, unlabelled = F.softplus(-known).mean(), F.softplus(mixture).mean()
+        if self.plan.risk == "logistic":
+            return normal + unlabelled, normal + unlabelled
+        share = self.plan.least_normal_share * F.softplus(known).mean()
+        abnormal = unlabelled - share
+        risk = normal + share + abnormal.clamp(min=0)
+        return risk, (risk if abnormal >= 0 else -abnormal)
+
+    @torch.no_grad()
+    def _move_average(self, share: float) -> None:
+        """Exponential, of weights and of batch normalisation's statistics; short at first, so that the first weights are soon forgotten."""
+        decay = min(self.plan.average_decay, self.epoch + share)
+        for network, average in zip(self.networks, self.average.members, strict=True):
+            pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
+            kept, new = zip(*((a, b) for a, b in pairs if a.is_floating_point()), strict=True)
+            torch._foreach_lerp_(list(kept), list(new), 1 - decay)
+
+    def finish(self, images: TrainingImages) -> None:
+        """Fit the log ratio and estimate the mixture's share of normals on what each member has not learned from."""
+        known, mixture = self.held_out(images)
+        truth = np.repeat([1, 0], [len(known), len(mixture)])
+        weights = np.repeat([1 / len(known), 1 / len(mixture)], [len(known), len(mixture)]) * len(truth) / 2
+        logits = np.concatenate([known, mixture])
+        fit = LogisticRegression(C=np.inf).fit(logits[:, None], truth, sample_weight=weights)
+        slope = max(float(fit.coef_[0, 0]), LEAST_SLOPE)
+        offset, share = float(fit.intercept_[0]), normal_share(known, mixture)
+        self.average.slope, self.average.offset, self.average.normal_share = slope, offset, share
+        self.findings |= {
+            "normal_share_of_mixture": round(share, 4),
+            "normal_share_rule": "best bin estimation on known normals and mixture, each by the member that did not learn from them; without labels",
+            "held_out_risk": round(_risk(known, mixture), 5),
+            "held_out_risk_fitted": round(_risk(offset + slope * known, offset + slope * mixture), 5),
+            "held_out_risk_of_chance": round(2 * math.log(2), 5),
+            "held_out_images": [len(known), len(mixture)],
+        }
+
+    @torch.inference_mode()
+    def held_out(self, images: TrainingImages) -> tuple[Floats, Floats]:
+        """Logits of known normals and of mixture images, [N'] and [M'], by the average of the member that learned nothing from their fold."""
+        assert images.mixture is not None
+        sides = []
+        for pixels, folds in zip((images.normal, images.mixture), self.folds, strict=True):
+            found = []
+            for index, member in enumerate(list(self.average.members)[: self.plan.folds]):
+                left_out = np.flatnonzero(folds.cpu().numpy() == index)
+                for first in range(0, len(left_out), self.plan.batch):
+                    part = as_input(_picked(pixels, left_out[first : first + self.plan.batch]), self.fabric.device)
+                    found.append(member(part.contiguous(memory_format=torch.channels_last)).double().cpu().numpy())
+            sides.append(np.concatenate(found))
+        return sides[0], sides[1]
+
+    def scoring_model(self) -> RatioPosterior:
+        model = RatioPosterior(**self.average.architecture)
+        model.load_state_dict(self.average.state_dict())
+        return model.to(self.fabric.device).eval()
+
+
+def _picked(pixels: Bytes, indices: npt.NDArray[np.int64]) -> Bytes:
+    return np.asarray(pixels[indices])
+
+
+def _folds(count: int, patients: Patients | None, folds: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """[count] in 0 ... folds - 1, equal for images of one patient, as many patients in each as can be."""
+    owners = np.arange(count) if patients is None else patients
+    unique, place = np.unique(owners, return_inverse=True)
+    return (generator.permutation(len(unique)) % folds)[place]
+
+
+def _risk(known: Floats, mixture: Floats) -> float:
+    """The logistic risk."""
+    return float(np.logaddexp(0, -known).mean() + np.logaddexp(0, mixture).mean())
