@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 METHODS: dict[str, str] = {
     "alpha-gan": "engine.models.alpha_gan:AlphaGAN",
     "autoencoder-3d": "engine.models.autoencoder_3d:Autoencoder3D",
+    "glow-posterior": "engine.models.glow_posterior:GlowPosterior",
+    "glow3d-posterior": "engine.models.glow3d_posterior:Glow3DPosterior",
     "cae": "engine.models.cae:CAE",
     "ratio-posterior": "engine.models.ratio_posterior:RatioPosterior",
 }
