@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.structural_similarity import smoothed, structural_dissimilarity
 from engine.models.upsampled_convolution import UpsampledConvolution
 
@@ -58,10 +59,12 @@ class Downward(nn.Module):
         super().__init__()
         self.size = size
         entrances = resolutions(size) if ladder == "growing" else [size]
-        self.from_image = nn.ModuleDict({str(r): nn.Conv2d(1, channels(r, width), 1) for r in entrances})
+        self.from_image = nn.ModuleDict(
+            {str(r): RectifiedConvolution(1, channels(r, width), 1, SLOPE) for r in entrances}
+        )
         self.convolution = nn.ModuleDict(
             {
-                str(r): nn.Conv2d(channels(r, width), channels(r // 2, width), 3, padding=1)
+                str(r): RectifiedConvolution(channels(r, width), channels(r // 2, width), 3, SLOPE)
                 for r in reversed(resolutions(size)[1:])
             }
         )
@@ -81,10 +84,11 @@ class Downward(nn.Module):
         return self.linear(h.flatten(1))
 
     def _enter(self, x: Tensor, r: int) -> Tensor:
-        return F.leaky_relu(self.from_image[str(r)](x), SLOPE, inplace=True)
+        entered: Tensor = self.from_image[str(r)](x)
+        return entered
 
     def _step(self, h: Tensor, r: int) -> Tensor:
-        return F.avg_pool2d(F.leaky_relu(self.convolution[str(r)](h), SLOPE, inplace=True), 2)
+        return F.avg_pool2d(self.convolution[str(r)](h), 2)
 
 
 class Generator(nn.Module):
@@ -99,7 +103,10 @@ class Generator(nn.Module):
         self.width = channels(SMALLEST, width)
         self.linear = nn.Linear(code, self.width * SMALLEST**2)
         self.convolution = nn.ModuleDict(
-            {str(r): UpsampledConvolution(channels(r // 2, width), channels(r, width)) for r in resolutions(size)[1:]}
+            {
+                str(r): UpsampledConvolution(channels(r // 2, width), channels(r, width), SLOPE)
+                for r in resolutions(size)[1:]
+            }
         )
         exits = resolutions(size) if ladder == "growing" else [size]
         self.to_image = nn.ModuleDict({str(r): nn.Conv2d(channels(r, width), 1, 1) for r in exits})
@@ -112,7 +119,7 @@ class Generator(nn.Module):
         before = h
         while h.shape[-1] < r:
             before = h
-            h = F.leaky_relu(self.convolution[str(h.shape[-1] * 2)](h), SLOPE, inplace=True)
+            h = self.convolution[str(h.shape[-1] * 2)](h)
         image = self._image(h, r)
         if fade < 1 and r > SMALLEST:
             image = torch.lerp(_doubled(self._image(before, r // 2)), image, fade)

@@ -6,23 +6,38 @@ torch.compile is left out: it needs a compiler on the user's machine.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
+from engine.models.fused_convolution import fuse_rectifiers, fuses_on
+from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-MOST_DRIFT = 0.05
-"""Change of a score by bfloat16, as a share of the normals' standard deviation, beyond which float32 is used."""
+MOST_CHANGE_OF_AUROC = 0.0005
+"""A bundle says the same to three decimals whatever it runs in."""
+
+MOST_DRIFT = MOST_CHANGE_OF_AUROC * math.sqrt(math.pi)
+"""Change of a score by bfloat16, as a share of the normals' standard deviation, beyond which float32 is used.
+
+Two patients can change places only if their scores lie within twice the drift d of each other. The difference of two scores spread like
+normals' has a density of at most 1 / (2 sqrt(pi)) a standard deviation, so at most 2d / sqrt(pi) of all pairs lie so close (from -2d to 2d),
+half of them in the order that can be lost: the AUROC, the share of pairs in the right order, changes by d / sqrt(pi) at most.
+"""
+
+PIECE = 4 * 256 * 256
+"""Pixels or voxels of input that go through the network at once on the CPU. The first layers' results then stay in its cache, and under the
+size that the C library takes from the operating system, page by page, anew each time: on whole batches that costs as much as the arithmetic."""
 
 
 class Inference:
@@ -87,40 +102,79 @@ def holds_in_bfloat16(bundle: Bundle) -> bool:
 
 
 def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Anomaly]:
-    """A copy of a network in eval mode, channels last, normalisation and upsampling folded into convolutions, under autocast to `dtype`.
+    """A network's `ready_network` as a function of a batch, under autocast to `dtype`.
 
-    The result takes [B, C, *S] float32 on any device and answers on `device`.
+    The result takes [B, C, *S] float32 on any device and answers on `device`. In float32 it says what the plain network says: nothing but the
+    order of additions is changed.
     """
-    ready = copy.deepcopy(model).requires_grad_(False).eval()
-    fold_normalisation(ready)
-    for layer in ready.modules():
-        if isinstance(layer, UpsampledConvolution):
-            layer.folded = True
-    ready.to(device)
-    flat = model.spec.spatial_dims == 2
-    layout = torch.channels_last if flat else torch.channels_last_3d
-    (convert_conv2d_weight_memory_format if flat else convert_conv3d_weight_memory_format)(ready, layout)
+    ready = ready_network(model, device, dtype)
+    layout = _layout(model)
+    piece = max(1, PIECE // math.prod(model.spec.size))
 
     @torch.inference_mode()
     def anomaly(x: Tensor) -> Anomaly:
         x = x.to(device, non_blocking=True).contiguous(memory_format=layout)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-            return ready.anomaly(x)
+            return joined([ready.anomaly(part) for part in x.split(piece if device.type == "cpu" else len(x))])
 
     return anomaly
 
 
+def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> AnomalyModel:
+    """A copy of a network in eval mode, channels last, its layers folded and fused as far as the device allows."""
+    ready = copy.deepcopy(model).requires_grad_(False).eval()
+    take_apart(ready)
+    fold_normalisation(ready)
+    if dtype == torch.float32 and fuses_on(device):
+        fuse_rectifiers(ready)
+    ready.to(device)
+    flat = model.spec.spatial_dims == 2
+    (convert_conv2d_weight_memory_format if flat else convert_conv3d_weight_memory_format)(ready, _layout(model))
+    return ready
+
+
+def _layout(model: AnomalyModel) -> torch.memory_format:
+    return torch.channels_last if model.spec.spatial_dims == 2 else torch.channels_last_3d
+
+
+def take_apart(module: nn.Module) -> None:
+    """Replace each layer that has a shorter form for inference by it, in place."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, RectifiedConvolution | UpsampledConvolution):
+                setattr(parent, name, child.for_inference().eval().requires_grad_(False))
+
+
 def fold_normalisation(module: nn.Module) -> None:
-    """Multiply each batch normalisation that follows a convolution in a Sequential into it. Eval mode only; the outputs stay the same."""
-    for child in module.modules():
-        if isinstance(child, nn.Sequential):
-            for first, second in zip(range(len(child)), range(1, len(child)), strict=False):
-                convolution, normalisation = child[first], child[second]
-                if isinstance(convolution, nn.Conv2d | nn.Conv3d) and isinstance(
-                    normalisation, nn.BatchNorm2d | nn.BatchNorm3d
-                ):
-                    child[first] = fuse_conv_bn_eval(convolution, normalisation)
-                    child[second] = nn.Identity()
+    """Multiply each batch normalisation into the convolution or linear layer before it in a Sequential. Eval mode only; the outputs stay the same."""
+    for sequence in [child for child in module.modules() if isinstance(child, nn.Sequential)]:
+        for place in range(len(sequence) - 1):
+            layer, normalisation = sequence[place], sequence[place + 1]
+            if not isinstance(normalisation, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                continue
+            if isinstance(layer, nn.Linear):
+                sequence[place] = fuse_linear_bn_eval(layer, normalisation)
+            elif isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+                transposed = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
+                sequence[place] = fuse_conv_bn_eval(layer, normalisation, transpose=transposed)
+            else:
+                continue
+            sequence[place + 1] = nn.Identity()
+
+
+def joined(parts: list[Anomaly]) -> Anomaly:
+    """Several batches' answers as one."""
+
+    def cat(tensors: list[Tensor | None]) -> Tensor | None:
+        there = [tensor for tensor in tensors if tensor is not None]
+        return torch.cat(there) if there else None
+
+    return Anomaly(
+        {name: torch.cat([part.scores[name] for part in parts]) for name in parts[0].scores},
+        cat([part.heatmap for part in parts]),
+        cat([part.reconstruction for part in parts]),
+        cat([part.posterior for part in parts]),
+    )
 
 
 @overload

@@ -6,6 +6,8 @@ on chest radiographs the width alone moves the area under the curve by tens of p
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -59,13 +61,16 @@ def _blurred(x: Tensor, sigma_of_size: float, every: float) -> Tensor:
     for axis in range(2, x.ndim):
         sigma = sigma_of_size * x.shape[axis]
         matrix = _blur_matrix(x.shape[axis], sigma, max(1, int(sigma * every)), x.device)
-        x = torch.movedim(torch.movedim(x, axis, -1) @ matrix.T, -1, axis)
+        last = axis == x.ndim - 1  # no axis is moved: a transposed copy would cost as much as the product
+        x = x @ matrix.T if last else (matrix @ x.flatten(axis + 1)).unflatten(-1, x.shape[axis + 1 :])
     return x
 
 
+@lru_cache(maxsize=64)
 def _blur_matrix(size: int, sigma: float, step: int, device: torch.device) -> Tensor:
     """[size / step, size] whose rows weigh the neighbours of every `step`th place. Rows sum to one: borders are neither darkened nor padded."""
-    position = torch.arange(size, dtype=torch.float32, device=device)
-    centre = position.unflatten(0, (-1, step)).mean(1) if size % step == 0 else position[::step]
-    weight = torch.exp(-0.5 * ((centre[:, None] - position[None, :]) / max(sigma, 1e-3)) ** 2)
-    return weight / weight.sum(dim=1, keepdim=True)
+    with torch.inference_mode(False):  # what inference computed first serves training too
+        position = torch.arange(size, dtype=torch.float32, device=device)
+        centre = position.unflatten(0, (-1, step)).mean(1) if size % step == 0 else position[::step]
+        weight = torch.exp(-0.5 * ((centre[:, None] - position[None, :]) / max(sigma, 1e-3)) ** 2)
+        return weight / weight.sum(dim=1, keepdim=True)

@@ -1,39 +1,43 @@
-"""Nearest upsampling and the 3x3 convolution after it as one convolution on the small grid: the same numbers, without the large image between."""
+"""Nearest upsampling, a 3x3 convolution and a LeakyReLU as one layer; for inference without the large image between, in 4/9 of the multiplications."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
-# [parity of the output row, row of the small kernel, row of the 3x3 kernel]: of three rows around an output row of the doubled image, an even
-# row sees one of the small row above and two of its own, an odd row two of its own and one of the small row below.
-_ROWS = torch.tensor(
-    [[[1.0, 0, 0], [0, 1, 1], [0, 0, 0]], [[0, 0, 0], [1, 1, 0], [0, 0, 1]]],
-)
-
-
-MOST_CHANNELS = 16
-"""Above as many outputs the plain way is the faster one."""
+# [row of the 4x4 kernel, row of the 3x3 kernel]. A row of the small image is two of the doubled one, so it meets each output row in its reach
+# under one row of the 3x3 kernel or under two of them at once: the transposed kernel holds their sums. It runs backwards, from the output
+# row above the pair to the one below.
+_ROWS = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 
 
 class UpsampledConvolution(nn.Conv2d):
-    """[B, C, H, W] -> nearest upsampling -> 3x3 convolution with padding 1 -> [B, D, 2H, 2W].
+    """[B, C, H, W] -> nearest upsampling -> 3x3 convolution with padding 1 -> LeakyReLU -> [B, D, 2H, 2W]. A `slope` of 1 is no LeakyReLU."""
 
-    `folded` takes the short way: four times the output channels on a quarter of the places, which processors like better where channels are few.
-    It is for inference (inference.py sets it); training goes the plain way.
-    """
-
-    folded = False
-
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, slope: float = 1.0) -> None:
         super().__init__(inputs, outputs, 3, padding=1)
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.folded or self.out_channels > MOST_CHANNELS:
-            return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
-        rows = _ROWS.to(self.weight)
-        outputs, inputs = self.weight.shape[:2]
-        weight = torch.einsum("yau,xbv,oiuv->oyxiab", rows, rows, self.weight).reshape(outputs * 4, inputs, 3, 3)
-        bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return F.pixel_shuffle(F.conv2d(x, weight, bias, padding=1), 2)
+        h = super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return h if self.slope == 1 else F.leaky_relu(h, self.slope, inplace=True)
+
+    def for_inference(self) -> nn.Sequential:
+        """The same numbers from the small image: a transposed convolution with the sums of the weights, and the LeakyReLU."""
+        transposed = skip_init(
+            nn.ConvTranspose2d,
+            self.in_channels,
+            self.out_channels,
+            4,
+            stride=2,
+            padding=1,
+            device=self.weight.device,
+        )
+        rows = _ROWS.to(self.weight.device, torch.float64)  # in float64, so that the sums are rounded once
+        with torch.no_grad():
+            transposed.weight.copy_(torch.einsum("au,bv,oiuv->ioab", rows, rows, self.weight.double()))
+            if self.bias is not None and transposed.bias is not None:
+                transposed.bias.copy_(self.bias)
+        return nn.Sequential(transposed, nn.LeakyReLU(self.slope, inplace=True))

@@ -19,7 +19,7 @@ from engine.errors import DeviceExhausted, NormascopeError, NotApplicable
 from engine.imaging.series import Series
 from engine.models.base import Anomaly
 from engine.models.bundle import Bundle
-from engine.models.inference import Inference
+from engine.models.inference import Inference, joined
 from engine.preprocess import Prepared, prepare
 from engine.scoring.applicability import why_not
 from engine.scoring.calibration import cohort_units, percentile
@@ -161,7 +161,7 @@ class Scorer:
         if len(batch) > 1:
             self.batch = max(1, len(batch) // 2)
             log.warning("out of memory on %s: the batch is now %d", self.inference.device, self.batch)
-            return _joined([self._infer(half) for half in np.array_split(batch, 2)])
+            return joined([self._infer(half) for half in np.array_split(batch, 2)])
         if self.inference.device.type != "cpu":
             log.warning("out of memory on %s: going on with the CPU", self.inference.device)
             self.inference = Inference(self.bundle, "cpu")
@@ -235,18 +235,3 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _fault(series: Series, error: Exception) -> str:
     """A fault of ours or of a decoder, for the one study that met it."""
     return f"{series.path}: {error}. Please report this file."
-
-
-def _joined(parts: list[Anomaly]) -> Anomaly:
-    """Several batches' answers as one."""
-
-    def cat(tensors: list[torch.Tensor | None]) -> torch.Tensor | None:
-        there = [tensor for tensor in tensors if tensor is not None]
-        return torch.cat(there) if there else None
-
-    return Anomaly(
-        {name: torch.cat([part.scores[name] for part in parts]) for name in parts[0].scores},
-        cat([part.heatmap for part in parts]),
-        cat([part.reconstruction for part in parts]),
-        cat([part.posterior for part in parts]),
-    )

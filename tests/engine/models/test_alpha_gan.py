@@ -7,7 +7,6 @@ import torch
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, Generator
 from engine.models.structural_similarity import structural_dissimilarity
-from engine.models.upsampled_convolution import UpsampledConvolution
 
 # Nakao 2021, Table 3: (layer, output shape) of the encoder, top to bottom, as channels x height x width
 ENCODER = [
@@ -125,19 +124,6 @@ def test_fading_goes_from_the_rung_below_to_the_new_one() -> None:
         doubled = torch.nn.functional.interpolate(generator(z, 8), scale_factor=2)
         torch.testing.assert_close(generator(z, 16, fade=0.0), doubled)
         torch.testing.assert_close(generator(z, 16, fade=0.999999), generator(z, 16), rtol=0, atol=1e-4)
-
-
-def test_the_short_way_through_an_upsampling_gives_the_same_image() -> None:
-    torch.manual_seed(0)
-    layer = UpsampledConvolution(6, 5)
-    x = torch.randn(2, 6, 7, 9)
-    with torch.inference_mode():
-        plain = torch.nn.functional.conv2d(
-            torch.nn.functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1
-        )
-        torch.testing.assert_close(layer(x), plain)
-        layer.folded = True
-        torch.testing.assert_close(layer(x), plain, rtol=1e-4, atol=1e-5)
 
 
 def test_structural_dissimilarity_is_zero_for_equals_and_sees_lost_structure_more_than_a_shift_of_grey() -> None:
