@@ -20,6 +20,7 @@ both discriminators at a quarter of the rate, which are the plan's defaults, at 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,8 @@ def _loss(logit: Tensor) -> Tensor:
 
 class AlphaGANPlan(TrainingPlan):
     """Nakao's sizes, epochs and batch; the rates are ours (see the module)."""
+
+    trial: ClassVar[Mapping[str, Any]] = {"size": (64, 64), "width": 64}
 
     method: str = "alpha-gan"
     betas: tuple[float, float] = (0.5, 0.99)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,8 @@ from trainers.plan import TrainingPlan
 
 class Autoencoder3DPlan(TrainingPlan):
     """Volumes of Shibata's size for head CT."""
+
+    trial: ClassVar[Mapping[str, Any]] = {"size": (16, 32, 32), "width": 8, "code": 32}
 
     method: str = "autoencoder-3d"
     size: tuple[int, ...] = (32, 128, 128)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +23,22 @@ class Augmentation(BaseModel):
     scale: float = Field(default=0.03, ge=0, le=0.5, description="share of the size")
     exposure: float = Field(default=0.0, ge=0, le=1, description="of the logarithm of a gamma on grey values in [0, 1]")
     mirror: bool = Field(default=False, description="left-right flips with probability one half")
+    flip: bool = Field(default=False, description="upside-down flips with probability one half")
+    stretch: float = Field(default=0.0, ge=0, le=0.5, description="share of the size, along each axis on its own")
+    brightness: float = Field(default=0.0, ge=0, le=1, description="share of the grey value, black being 0")
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="of the images that each change happens to, flips apart; 1 is all of them"
+    )
+
+    @classmethod
+    def default_set(cls) -> Augmentation:
+        """Davletshina 2020, supplement .3, "default", for her GANs and VAE: flips both ways. Padding is preprocessing's."""
+        return cls(shift=0, rotation=0, scale=0, mirror=True, flip=True)
+
+    @classmethod
+    def advanced_set(cls) -> Augmentation:
+        """Davletshina 2020, supplement .3, "advanced", for her CAE and BAE. The ranges are those of the authors' public code: the text lost them."""
+        return cls(shift=0, rotation=20, scale=0, mirror=True, flip=True, stretch=0.2, brightness=0.2, share=0.5)
 
 
 class TrainingPlan(BaseModel):
@@ -33,6 +50,8 @@ class TrainingPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     rounds: ClassVar[bool] = True
     """Whether bfloat16 may be used where the device has it; flows say no."""
+    trial: ClassVar[Mapping[str, Any]] = {"size": (64, 64)}
+    """Fields that make an epoch take seconds, for `trainers.trial`; never a model that anybody reads with."""
 
     method: str
     size: tuple[int, ...] = (256, 256)
