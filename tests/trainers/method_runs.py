@@ -1,0 +1,55 @@
+"""What every method's trainer is put through: a short run on drawn images, interrupted or not. Imported by the methods' tests."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from tests.trainers.conftest import drawn
+from trainers.method import Batch, MethodTrainer, TrainingImages
+from trainers.plan import TrainingPlan
+from trainers.registry import trainer_of
+from trainers.training import Progress, run_training
+
+
+class PulledPlug(Exception):
+    """The run was killed."""
+
+
+def fresh_trainer(plan: TrainingPlan) -> MethodTrainer:
+    """A trainer with the plan's seed, on the CPU."""
+    return trainer_of(plan, Fabric(accelerator="cpu", devices=1))
+
+
+def drawn_images(count: int, side: int) -> TrainingImages:
+    """Drawn chests, [count, side, side]."""
+    return TrainingImages(np.stack([drawn(seed, side=side) for seed in range(count)]))
+
+
+def batch_of(x: torch.Tensor) -> Batch:
+    """A batch of normals in the middle of an epoch."""
+    return Batch(x, torch.arange(len(x)), None, 0.5)
+
+
+def resumed_after(plan: TrainingPlan, images: TrainingImages, epoch: int, checkpoint: Path) -> MethodTrainer:
+    """A trainer whose run was killed after `epoch`, and another that went on to the plan's end."""
+
+    def pull(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise PulledPlug
+
+    with contextlib.suppress(PulledPlug):
+        run_training(fresh_trainer(plan), images, checkpoint, on_progress=pull)
+    second = fresh_trainer(plan)
+    run_training(second, images, checkpoint, resume=True)
+    return second
+
+
+def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    """Whether two networks agree bit for bit."""
+    other = second.state_dict()
+    return all(torch.equal(value, other[name]) for name, value in first.state_dict().items())
