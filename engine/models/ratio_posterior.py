@@ -11,7 +11,7 @@ where its logistic loss is least (Sugiyama M, Suzuki T, Kanamori T. Density rati
 
 without one abnormal label. The method is ours; no paper has its figures.
 
-Each member is a small residual network without fully connected layers (He K, et al. CVPR 2016): features at 1/8 of the side, their mean, and one
+Each member is a small residual network without fully connected layers (He K, et al. CVPR 2016): features at 1/16 of the side, their mean, and one
 linear layer. A mean and a linear layer change places, so that the logit is the mean of what the linear layer says of each position, and the heatmap
 is no explanation made afterwards: its mean over the image is the score.
 """
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
 
-STRIDE = 8
+STRIDE = 16
 """Pixels of the input's side to a position of the features."""
 
 
@@ -54,10 +54,10 @@ class ResidualBlock(nn.Module):
 
 
 class RatioNetwork(nn.Module):
-    """One member: [B, 1, S, S] -> [B], equation 1's logit. At width 24: 547,968 weights.
+    """One member: [B, 1, S, S] -> [B], equation 1's logit. At width 24: 548,185 weights.
 
     [B, 1, 96, 96] -> 5x5 convolution -> [B, 24, 48, 48] -> 1 block -> [B, 24, 24, 24] -> 2 blocks -> [B, 48, 12, 12] -> 3 blocks
-    -> [B, 96, 12, 12] -> mean -> [B, 96] -> linear -> [B]
+    -> [B, 96, 6, 6] -> mean -> [B, 96] -> linear -> [B]
 
     Batch normalisation takes its statistics from normals and mixture together; of either alone they would tell the class.
     """
@@ -71,7 +71,7 @@ class RatioNetwork(nn.Module):
             ResidualBlock(width, width, 2),
             ResidualBlock(width, 2 * width, 2),
             ResidualBlock(2 * width, 2 * width),
-            ResidualBlock(2 * width, 4 * width),
+            ResidualBlock(2 * width, 4 * width, 2),
             ResidualBlock(4 * width, 4 * width),
             ResidualBlock(4 * width, 4 * width),
         )
@@ -84,7 +84,7 @@ class RatioNetwork(nn.Module):
         return logit[:, 0]
 
     def terms(self, x: Tensor) -> Tensor:
-        """[B, 1, S / 8, S / 8]: what each position says. Their mean is `forward`'s logit, in eval mode."""
+        """[B, 1, S / 16, S / 16]: what each position says. Their mean is `forward`'s logit, in eval mode."""
         return F.conv2d(self.features(x), self.linear.weight[:, :, None, None], self.linear.bias)
 
 
@@ -92,7 +92,7 @@ class RatioPosterior(AnomalyModel):
     """Several members, trained from other seeds and on other images, and what was measured of them on images that they had not learned from.
 
     Args:
-        size: side of the image, a multiple of 8.
+        size: side of the image, a multiple of 16.
         width: channels at the network's first level.
         members: networks whose logits are averaged.
         normal_share: pi of equation 2, estimated when training ends; 1 leaves the posterior up to a constant.
@@ -116,8 +116,8 @@ class RatioPosterior(AnomalyModel):
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
-        if size < 4 * STRIDE or size % STRIDE:
-            raise ValueError(f"size must be a multiple of {STRIDE} and at least {4 * STRIDE}, not {size}")
+        if size < 2 * STRIDE or size % STRIDE:
+            raise ValueError(f"size must be a multiple of {STRIDE} and at least {2 * STRIDE}, not {size}")
         if members < 1 or not 0 < normal_share <= 1 or slope <= 0:
             raise ValueError("members and slope must be positive, and the share of normals within 0 and 1")
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
@@ -142,7 +142,7 @@ class RatioPosterior(AnomalyModel):
         return math.log(self.normal_share) + self.offset + self.slope * logit
 
     def terms(self, x: Tensor) -> list[Tensor]:
-        """Of each member, [B, 1, S / 8, S / 8]."""
+        """Of each member, [B, 1, S / 16, S / 16]."""
         return [member.terms(x) for member in self.members if isinstance(member, RatioNetwork)]
 
     def anomaly(self, x: Tensor) -> Anomaly:
@@ -150,10 +150,10 @@ class RatioPosterior(AnomalyModel):
 
         `log_posterior`: MINUS log p(normal | x), so that higher is more abnormal, as every score is. `Anomaly.posterior` is log p(normal | x) itself,
         higher = more normal.
-        Heatmap: minus equation 2 of each position's term, [B, 1, S / 8, S / 8], interpolated to [B, 1, S, S]. Bilinear interpolation by a whole factor
+        Heatmap: minus equation 2 of each position's term, [B, 1, S / 16, S / 16], interpolated to [B, 1, S, S]. Bilinear interpolation by a whole factor
         keeps the mean: that of the heatmap is the score.
         """
-        terms = torch.stack([term.float() for term in self.terms(x)]).mean(0)  # [B, 1, S / 8, S / 8]
+        terms = torch.stack([term.float() for term in self.terms(x)]).mean(0)  # [B, 1, S / 16, S / 16]
         posterior = self.log_posterior(terms.mean((1, 2, 3)))
         heatmap = F.interpolate(-self.log_posterior(terms), scale_factor=STRIDE, mode="bilinear", align_corners=False)
         return Anomaly({"log_posterior": -posterior}, heatmap=heatmap, posterior=posterior)

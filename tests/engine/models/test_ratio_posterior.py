@@ -1,0 +1,85 @@
+"""The ratio posterior's heatmap is its score, place by place, and the posterior is the log ratio with the mixture's share of normals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, ResidualBlock
+
+LAYERS = [(24, 48, 48), (24, 24, 24), (48, 12, 12), (48, 12, 12), (96, 6, 6), (96, 6, 6), (96, 6, 6)]
+
+
+def _warmed(model: RatioPosterior) -> RatioPosterior:
+    """With batch statistics as after a training, so that layers are not all alike."""
+    model.train()
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        model.anomaly(torch.rand(4, 1, *model.spec.size, generator=generator) * 2 - 1)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> RatioPosterior:
+    torch.manual_seed(0)
+    return _warmed(RatioPosterior(size=64, width=8, members=3, normal_share=0.6, slope=0.7, offset=0.1))
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.rand(5, 1, 64, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+def test_layers_are_as_the_docstring_draws_them() -> None:
+    network = RatioNetwork().eval()
+    seen: list[tuple[int, ...]] = []
+    for index, layer in enumerate(network.features):
+        if isinstance(layer, ResidualBlock) or index == 2:
+            layer.register_forward_hook(lambda _m, _i, out: seen.append(tuple(out.shape[1:])))
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 1, 96, 96)).shape == (2,)
+    assert seen == LAYERS
+    assert sum(p.numel() for p in network.parameters()) == 548_185
+
+
+def test_the_places_terms_have_the_logit_as_their_mean(model: RatioPosterior, images: torch.Tensor) -> None:
+    member = model.members[0]
+    assert isinstance(member, RatioNetwork)
+    with torch.inference_mode():
+        terms = member.terms(images)
+        assert terms.shape == (5, 1, 4, 4)
+        torch.testing.assert_close(terms.mean((1, 2, 3)), member(images), rtol=1e-5, atol=1e-6)
+
+
+def test_the_heatmap_has_the_score_as_its_mean(model: RatioPosterior, images: torch.Tensor) -> None:
+    with torch.inference_mode():
+        found = model.anomaly(images)
+    assert found.heatmap is not None and found.heatmap.shape == images.shape
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-5, atol=1e-6)
+    assert found.heatmap.flatten(1).std(1).min() > 1e-3  # and it says something of where
+
+
+def test_the_score_is_minus_the_posterior_of_the_members_mean_logit(model: RatioPosterior, images: torch.Tensor) -> None:
+    with torch.inference_mode():
+        found = model.anomaly(images)
+        logit = torch.stack([member(images) for member in model.members]).mean(0)
+    assert found.posterior is not None
+    torch.testing.assert_close(found.posterior, -found.scores["log_posterior"])
+    torch.testing.assert_close(found.posterior, math.log(0.6) + 0.1 + 0.7 * logit, rtol=1e-5, atol=1e-6)
+
+
+def test_an_image_scores_alone_as_in_a_batch(model: RatioPosterior, images: torch.Tensor) -> None:
+    with torch.inference_mode():
+        together = model.anomaly(images).scores["log_posterior"]
+        alone = torch.cat([model.anomaly(image[None]).scores["log_posterior"] for image in images])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 16}, {"size": 100}, {"members": 0}, {"normal_share": 0.0}, {"normal_share": 1.1}, {"slope": 0.0}]
+)
+def test_what_makes_no_network_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        RatioPosterior(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""Members learn from their own images by their own loss, a run can be resumed to the same end, and what ends in the card needs no label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from engine.errors import CohortRejected
+from tests.trainers.conftest import Make, drawn
+from trainers.draw import drawn_cohorts
+from trainers.method import Batch, TrainingImages
+from trainers.ratio_posterior import RatioPosteriorPlan, RatioPosteriorTrainer
+from trainers.registry import trainer_of
+from trainers.training import Progress, run_training
+
+
+def _trainer(**changes: object) -> RatioPosteriorTrainer:
+    values = {"size": (32, 32), "epochs": 3, "width": 4, "members": 2, "folds": 3, "batch": 6} | changes
+    trainer = trainer_of(RatioPosteriorPlan.model_validate(values), Fabric(accelerator="cpu", devices=1))
+    assert isinstance(trainer, RatioPosteriorTrainer)
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def images() -> TrainingImages:
+    normal = np.stack([drawn(seed, side=32) for seed in range(18)])
+    mixture = np.stack([drawn(100 + seed, abnormal=seed % 2 == 0, side=32) for seed in range(18)])
+    return TrainingImages(normal, mixture, None, np.arange(18) // 2, np.arange(18) // 2)
+
+
+def _batch(images: TrainingImages, indices: list[int]) -> Batch:
+    assert images.mixture is not None
+    chosen = torch.tensor(indices)
+    sides = [torch.from_numpy(side[indices])[:, None] / 127.5 - 1 for side in (images.normal, images.mixture)]
+    return Batch(sides[0], chosen, sides[1], 0.5, chosen)
+
+
+def test_a_member_is_changed_by_its_own_update_only(images: TrainingImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer()
+    trainer.begin(images)
+    before = [[p.detach().clone() for p in network.parameters()] for network in trainer.networks]
+    update = trainer.update
+    monkeypatch.setattr(trainer, "update", lambda name, loss: name == "member 1" and update(name, loss))
+    trainer.step(_batch(images, list(range(12))), torch.Generator().manual_seed(0))
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(kept, network.parameters(), strict=True))
+        for kept, network in zip(before, trainer.networks, strict=True)
+    ]
+    assert moved == [False, True]
+
+
+def test_a_member_never_sees_its_fold(images: TrainingImages) -> None:
+    first, second = _trainer(occlusion=0.0), _trainer(occlusion=0.0)
+    indices = list(range(18))
+    for trainer in (first, second):
+        trainer.begin(images)
+        trainer.begin_epoch(0)
+        batch = _batch(images, indices)
+        if trainer is second:
+            assert batch.mixture is not None
+            batch.normal[trainer.folds[0] == 1] = 0.7
+            batch.mixture[trainer.folds[1] == 1] = -0.3
+        torch.manual_seed(0)
+        trainer.step(batch, torch.Generator().manual_seed(0))
+    same = [
+        all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+        for one, other in zip(first.networks, second.networks, strict=True)
+    ]
+    assert same == [False, True]
+
+
+def test_a_patients_images_are_in_one_fold_and_folds_are_even(images: TrainingImages) -> None:
+    trainer = _trainer()
+    trainer.begin(images)
+    for folds in trainer.folds:
+        assert torch.equal(folds[0::2], folds[1::2])
+        assert folds.bincount().tolist() == [6, 6, 6]
+
+
+def test_the_risks_agree_until_the_mixture_looks_less_normal_than_it_can_be() -> None:
+    plain, bounded = _trainer(), _trainer(risk="non-negative", least_normal_share=0.5)
+    known, mixture = torch.tensor([0.2, 0.4]), torch.tensor([0.5, -1.0])
+    torch.testing.assert_close(plain.risk(known, mixture), bounded.risk(known, mixture))
+    known, mixture = torch.tensor([3.0, 3.0], requires_grad=True), torch.tensor([-4.0, -4.0], requires_grad=True)
+    risk, step = bounded.risk(known, mixture)
+    assert risk > plain.risk(known, mixture)[0]
+    step.backward()
+    assert mixture.grad is not None and (mixture.grad < 0).all()  # a step downwards makes the mixture look more normal again
+
+
+def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingImages) -> None:
+    trainer = _trainer(epochs=12, learning_rate=5e-3)
+    history = run_training(trainer, images, None)
+    assert history[-1].losses["risk"] < 0.95 * history[0].losses["risk"]
+    model = trainer.scoring_model()
+    new = np.stack([drawn(500 + seed, abnormal=seed >= 8, side=32) for seed in range(16)])
+    with torch.inference_mode():
+        scores = model.anomaly(torch.from_numpy(new)[:, None] / 127.5 - 1).scores["log_posterior"]
+    assert scores[8:].mean() > scores[:8].mean()
+    findings = trainer.findings
+    assert 0 < findings["normal_share_of_mixture"] <= 1 and model.normal_share == trainer.average.normal_share
+    assert findings["held_out_risk_fitted"] <= findings["held_out_risk"] + 1e-6
+    assert findings["held_out_images"] == [12, 12]  # two members, each judged on its own third
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImages, tmp_path: Path) -> None:
+    whole = _trainer()
+    run_training(whole, images, None)
+
+    class PulledPlug(Exception):
+        pass
+
+    def pull(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise PulledPlug
+
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(PulledPlug):
+        run_training(_trainer(), images, checkpoint, on_progress=pull)
+    second = _trainer()
+    run_training(second, images, checkpoint, resume=True)
+    assert second.findings == whole.findings
+    assert second.scoring_model().architecture == whole.scoring_model().architecture
+    for name, value in whole.scoring_model().state_dict().items():
+        torch.testing.assert_close(second.scoring_model().state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
+    with pytest.raises(CohortRejected, match="unlabelled mixture"):
+        drawn_cohorts(_trainer(), cohort_csv(), None)
