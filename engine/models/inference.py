@@ -139,10 +139,11 @@ def _layout(model: AnomalyModel) -> torch.memory_format:
 
 def take_apart(module: nn.Module) -> None:
     """Replace each layer that has a shorter form for inference by it, in place."""
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, RectifiedConvolution | UpsampledConvolution):
-                setattr(parent, name, child.for_inference().eval().requires_grad_(False))
+    with torch.random.fork_rng(devices=[]):  # new layers draw weights, which must not change what a training draws next
+        for parent in list(module.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, RectifiedConvolution | UpsampledConvolution):
+                    setattr(parent, name, child.for_inference().eval().requires_grad_(False))
 
 
 def fold_normalisation(module: nn.Module) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 
 class RectifiedConvolution(nn.Conv2d):
@@ -19,13 +18,7 @@ class RectifiedConvolution(nn.Conv2d):
 
     def for_inference(self) -> nn.Sequential:
         """The same two steps apart, as the preparation for inference looks for them."""
-        convolution = skip_init(
-            nn.Conv2d,
-            self.in_channels,
-            self.out_channels,
-            self.kernel_size,
-            padding=self.padding,
-            device=self.weight.device,
-        )
+        kernel = self.kernel_size[0]
+        convolution = nn.Conv2d(self.in_channels, self.out_channels, kernel, padding=kernel // 2)
         convolution.load_state_dict(self.state_dict())
         return nn.Sequential(convolution, nn.LeakyReLU(self.slope, inplace=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 # [row of the 4x4 kernel, row of the 3x3 kernel]. A row of the small image is two of the doubled one, so it meets each output row in its reach
 # under one row of the 3x3 kernel or under two of them at once: the transposed kernel holds their sums. It runs backwards, from the output
@@ -26,15 +25,7 @@ class UpsampledConvolution(nn.Conv2d):
 
     def for_inference(self) -> nn.Sequential:
         """The same numbers from the small image: a transposed convolution with the sums of the weights, and the LeakyReLU."""
-        transposed = skip_init(
-            nn.ConvTranspose2d,
-            self.in_channels,
-            self.out_channels,
-            4,
-            stride=2,
-            padding=1,
-            device=self.weight.device,
-        )
+        transposed = nn.ConvTranspose2d(self.in_channels, self.out_channels, 4, stride=2, padding=1)
         rows = _ROWS.to(self.weight.device, torch.float64)  # in float64, so that the sums are rounded once
         with torch.no_grad():
             transposed.weight.copy_(torch.einsum("au,bv,oiuv->ioab", rows, rows, self.weight.double()))

@@ -70,6 +70,12 @@ def test_every_convolution_with_a_rectifier_is_fused_and_the_network_itself_left
     assert not any(isinstance(layer, FusedConvolution) for layer in ready_network(model, CPU, torch.bfloat16).modules())
 
 
+def test_preparing_draws_no_random_numbers(model: AlphaGAN) -> None:
+    before = torch.get_rng_state()
+    ready_network(model, CPU, torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)  # or calibrating would change what a training draws next
+
+
 class Sequences(AnomalyModel):
     """Every kind of layer that is folded or fused, as the published methods write them."""
 
