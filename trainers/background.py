@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 from engine.errors import NormascopeError
 from engine.imaging.series import Series
@@ -42,20 +43,31 @@ class Background:
             return float("nan")
         return float(spearmanr(shares, scores).statistic)
 
+    def area_alone(self) -> float:
+        """AUROC of the share itself, whichever way it points: what a model could reach by looking at the frame only."""
+        area = float(roc_auc_score(self.abnormal, self.shares))
+        return max(area, 1 - area)
+
     def to_json(self) -> dict[str, Any]:
         """As background.json has it."""
         ranks = {name: self.rank_correlation(name) for name in self.scores}
         note = (
             "Spearman's rank correlation, among normal images, of each score with the share of the image that is background (black, or air). A score"
-            " that follows it measures the frame, not the patient."
+            " that follows it measures the frame, not the patient. auroc_of_the_share_alone is what the frame by itself would reach."
         )
         n_normal = len(self.abnormal) - sum(self.abnormal)
         known = {name: None if np.isnan(rank) else rank for name, rank in ranks.items()}
-        return {"note": note, "n_normal": n_normal, "rank_correlation": known}
+        return {
+            "note": note,
+            "n_normal": n_normal,
+            "n_abnormal": sum(self.abnormal),
+            "auroc_of_the_share_alone": self.area_alone(),
+            "rank_correlation": known,
+        }
 
 
 def background_of(evaluation: Evaluation) -> Background | None:
-    """The background of a sample of the images, read again; None where none can be read."""
+    """The background of a sample of the images, read again; None where none of a class can be read."""
     series = evaluation.series
     most = MOST_IMAGES if series[0].kind == "radiograph" else MOST_VOLUMES
     chosen = _spread([i for i, ill in enumerate(evaluation.abnormal) if not ill], most // 2)
@@ -63,7 +75,7 @@ def background_of(evaluation: Evaluation) -> Background | None:
     with ThreadPoolExecutor(2) as pool:
         shares = list(pool.map(background_share, [series[index] for index in chosen]))
     read = [(index, share) for index, share in zip(chosen, shares, strict=True) if share is not None]
-    if not read:
+    if len({evaluation.abnormal[index] for index, _ in read}) < 2:
         return None
     return Background(
         tuple(share for _, share in read),

@@ -20,12 +20,16 @@ from engine.scoring.result import SeriesResult
 NORMAL, ABNORMAL = "#2b7bba", "#d0402b"
 THUMBNAIL = 160
 NOTICE = "Research use only; not for diagnosis."
+_FOOT = 0.14  # inches kept free for it
 
 Grey = npt.NDArray[np.float32]
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure with the notice, and forget it."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, _FOOT / figure.get_figheight(), 1, 1 - _FOOT / figure.get_figheight()))  # type: ignore[call-arg]
     figure.text(0.995, 0.003, NOTICE, ha="right", va="bottom", fontsize=6.5, color="0.45")
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -7,37 +7,51 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from engine.scoring.result import SeriesResult
 from trainers.localisation import Marked, Region
-from trainers.report.drawing import colour, hottest_slice, original, show, show_heat, thumbnail
+from trainers.report.drawing import THUMBNAIL, colour, hottest_slice, original, show, show_heat, thumbnail
 
 GALLERY = 36
 COLUMNS = 9
+_FRAME, _GAP, _CAPTION = 3, 16, 22  # pixels of a page at 120 to the inch
+_CELL = (THUMBNAIL + _CAPTION + _FRAME + 5, THUMBNAIL + _GAP)
 MARKED = 24
 
 
 def gallery(title: str, results: Sequence[SeriesResult], abnormal: Sequence[bool], indices: Sequence[int]) -> Figure:
     """Images with score and percentile, framed in their class's colour. Nakao 2021, figure 4; Shibata 2021, figures 7 and 8."""
     rows = -(-len(indices) // COLUMNS)
-    figure, grid = plt.subplots(
-        rows, COLUMNS, figsize=(COLUMNS * 1.35, rows * 1.6 + 0.45), layout="constrained", squeeze=False
-    )
-    for axes in grid.flat[len(indices) :]:
-        axes.axis("off")
-    for axes, index in zip(grid.flat, indices, strict=False):
-        result = results[index]
-        show(axes, thumbnail(original(result)), abnormal[index])
-        place = result.scores[result.primary]
+    # one picture, not an axes an image: drawing is ten times faster
+    page = np.ones((rows * _CELL[0], COLUMNS * _CELL[1], 3), np.float32)
+    figure = plt.figure(figsize=(page.shape[1] / 120, page.shape[0] / 120 + 0.55))
+    axes = figure.add_axes((0, 0.02, 1, page.shape[0] / 120 / figure.get_figheight() - 0.02))
+    for place, index in enumerate(indices):
+        result, edge = results[index], to_rgb(colour(abnormal[index]))
+        top, left = place // COLUMNS * _CELL[0] + _CAPTION, place % COLUMNS * _CELL[1] + _GAP // 2
+        picture = thumbnail(original(result))
+        top, left = top + (THUMBNAIL - picture.shape[0]) // 2, left + (THUMBNAIL - picture.shape[1]) // 2
+        bottom, right = top + picture.shape[0], left + picture.shape[1]
+        page[top - _FRAME : bottom + _FRAME, left - _FRAME : right + _FRAME] = edge
+        page[top:bottom, left:right] = np.clip(picture, 0, 1)[..., np.newaxis]
+        value = result.scores[result.primary]
         words = (
-            f"{place.score:.3g}" if place.score == place.percentile else f"{place.score:.3g} ({place.percentile:.0f})"
+            f"{value.score:.3g}" if value.score == value.percentile else f"{value.score:.3g} ({value.percentile:.0f})"
         )
-        axes.set_title(words, fontsize=7.5, color=colour(abnormal[index]), pad=3)
-    wrong = sum(abnormal[index] for index in indices)
-    figure.suptitle(
-        f"{title}: {wrong} of {len(indices)} are labelled abnormal\nblue: normal, red: abnormal; score (percentile among calibration normals)",
+        axes.text((left + right) / 2, top - _FRAME - 3, words, ha="center", va="bottom", fontsize=7.5, color=edge)
+    axes.imshow(page, interpolation="none", aspect="auto")
+    axes.axis("off")
+    ill = sum(abnormal[index] for index in indices)
+    figure.text(
+        0.5,
+        0.995,
+        f"{title}: {ill} of {len(indices)} are labelled abnormal\n"
+        "blue: normal, red: abnormal; score (percentile among calibration normals)",
+        ha="center",
+        va="top",
         fontsize=9,
     )
     return figure
@@ -60,7 +74,7 @@ def reconstructions(title: str, results: Sequence[SeriesResult], abnormal: Seque
         grid[0, column].set_title(
             f"{'abnormal' if ill else 'normal'} ({place:.0f})", fontsize=8, color=colour(ill), pad=3
         )
-    for row, words in enumerate(("the patient's image", "the model's normal version", "heatmap, cohort units 0 to 3")):
+    for row, words in enumerate(("the patient's image", "the model's version", "heatmap, 0 to 3")):
         grid[row, 0].set_ylabel(words, fontsize=8)
     figure.suptitle(
         f"{title}: real beside reconstruction, from the highest to the lowest score of each class (percentile)",
