@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.errors import CohortRejected
+from engine.models import shelf
+from engine.models.bundle import load_bundle, save_bundle
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.evaluate import evaluate
-from trainers.judging import read_sides, without_learned
+from trainers.judging import judge, read_sides, without_learned
 from trainers.run import CardText, train
 
 Make = Callable[..., Path]
@@ -36,3 +39,77 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
     greedy = trained.card.model_copy(update={"training": summary.model_copy(update={"split": everyone})})
     with pytest.raises(CohortRejected, match="0 normal and 0 abnormal images are left"):
         without_learned(good, bad, [greedy])
+
+
+def test_everything_asked_for_is_written_and_said_in_words(
+    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path
+) -> None:
+    source = cohort_csv(normals=24, abnormals=12)
+    rows = list(csv.DictReader(source.open()))
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["path", "patient_id", "label", "finding", "sex", "study_id"])
+        writer.writeheader()
+        for index, row in enumerate(rows):
+            # two films a study, and of each patient one study
+            whose = {"patient_id": f"P{index // 2}", "study_id": "1"}
+            finding = "white lung" if row["label"] == "abnormal" else ""
+            writer.writerow({**row, **whose, "finding": finding, "sex": "FM"[index // 2 % 2]})
+    (source.parent / "003.png").write_bytes(b"")
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(
+        "file,label,x,y,w,h,rows,columns\n" + "".join(f"{i:03d}.png,lung,4,8,20,30,48,48\n" for i in range(24, 30))
+    )
+    notes: list[str] = []
+    out = tmp_path / "report"
+    evaluate(
+        tiny_bundle_file, source, source, out, against=tiny_bundle_file, boxes=boxes, on_note=notes.append, device="cpu"
+    )
+
+    read = {file.stem: json.loads(file.read_text()) for file in out.glob("*.json")}
+    assert set(read) == {"metrics", "groups", "studies", "background", "comparison", "localisation"}
+    metric = read["metrics"]["ssim"]
+    assert (metric["n_normal"], metric["n_abnormal"], metric["n_patients"]) == (23, 12, 18)
+    assert metric["auroc_standard_error"] is not None and "18 patients" in metric["interval"]
+    groups = read["groups"]["scores"]["ssim"]
+    assert groups["finding"]["white lung"]["n_abnormal"] == 12 and set(groups["sex"]) == {"F", "M"}
+    assert read["studies"]["scores"]["ssim"]["n_normal"] == 12 and read["studies"]["rule"] == "max"
+    assert (read["comparison"]["difference"], read["comparison"]["p_delong"]) == (0, 1)
+    assert read["localisation"]["all"]["n_regions"] == 6 and set(read["localisation"]["findings"]) == {"lung"}
+    drawn = {file.name for file in out.glob("*.png")}
+    assert {
+        "groups.png",
+        "comparison.png",
+        "localisation.png",
+        "split.png",
+        "background_reconstruction_error.png",
+    } <= drawn
+    said = "\n".join(notes)
+    assert (
+        "1 files have no score" in said and "No difference" in said and "marked regions" in said and "By study" in said
+    )
+    table = list(csv.DictReader((out / "scores.csv").open()))
+    assert len(table) == 36 and sum(bool(row["error"]) for row in table) == 1
+
+
+def test_an_ensemble_is_judged_without_the_patients_of_any_member(
+    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = load_bundle(tiny_bundle_file)
+    monkeypatch.setattr(shelf, "SHIPPED", tmp_path / "shelf")
+    monkeypatch.setattr(shelf, "user_folder", lambda: tmp_path / "none")
+    (tmp_path / "shelf").mkdir()
+    for name, patients in (("one", ("P0", "P1", "P2")), ("two", ("P2", "P3"))):
+        summary = bundle.card.training.model_copy(
+            update={"split": {"train": patients[1:], "calibration": patients[:1]}}
+        )
+        card = bundle.card.model_copy(update={"id": name, "training": summary})
+        save_bundle(tmp_path / "shelf" / f"{name}.safetensors", bundle.model, card, None, None)
+    source = cohort_csv(normals=24, abnormals=6)
+    metrics = evaluate("ensemble:one,two", source, source, tmp_path / "report", device="cpu")
+    assert set(metrics) == {"ensemble"} and (metrics["ensemble"].n_normal, metrics["ensemble"].n_abnormal) == (20, 6)
+
+
+def test_maps_stay_in_memory_only_where_they_are_asked_for(cohort_csv: Make, tiny_bundle_file: Path) -> None:
+    good, bad = read_sides(source := cohort_csv(normals=20, abnormals=5), source)
+    found = judge(load_bundle(tiny_bundle_file), good, bad, device="cpu", keeps_maps=lambda one: one in bad.series)
+    assert [result.heatmap is not None for result in found.results] == [False] * 20 + [True] * 5
