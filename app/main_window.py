@@ -113,6 +113,7 @@ class MainWindow(QMainWindow):
             "to_worklist": self.worklist.table.setFocus,
             "next_series": lambda: session.step_series(1),
             "previous_series": lambda: session.step_series(-1),
+            "next_model": reading.next_model,
             "retry": reading.retry,
             "restart_engine": self._restart_engine,
             "read_abnormal": lambda: reading.read("abnormal"),

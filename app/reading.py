@@ -69,6 +69,7 @@ class Reading(QObject):
         worklist.refreshed.connect(self._worklist_refreshed)
         results.series_chosen.connect(self.session.show_series)
         results.score_wanted.connect(self.score_with)
+        results.model_chosen.connect(self.session.show_model)
         results.verdict.connect(self.read)
         viewer.warningsChanged.connect(self._image_warnings)
 
@@ -161,6 +162,12 @@ class Reading(QObject):
         self.writes.add(queue, self.refresh)
         self.said.emit(f"Queued for {bundle.card.title}")
 
+    def next_model(self) -> None:
+        """Draw the next model's overlay, and say whose it is."""
+        self.session.next_model()
+        if (result := self.session.drawn_result(self.session.series_key)) is not None:
+            self.said.emit(f"Overlay of {self._title(result)}")
+
     def retry(self) -> None:
         """Queue the open study again for every model that was asked about it."""
         store, uid = self._store, self.session.study_uid
@@ -228,12 +235,11 @@ class Reading(QObject):
             self._draw_result()
 
     def _draw_result(self) -> None:
-        """Heatmap and reconstruction of the most abnormal result, once the image is that of the result."""
+        """Heatmap and reconstruction of the result that is drawn, once the image is that of the result."""
         key = self.session.series_key
-        scored = [row for row in self.session.results_of(key) if row.state == "done"]
-        if not scored or key != self._image_of:
+        result = self.session.drawn_result(key)
+        if result is None or key != self._image_of:
             return
-        result = scored[0]
         wanted = (key, result.bundle_hash, result.created_at)
         if wanted == self._drawn:
             return

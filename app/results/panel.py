@@ -29,11 +29,13 @@ if TYPE_CHECKING:  # cards are read after the first frame
 class ResultsPanel(QWidget):
     """Signals:
     verdict(str): the reading.  series_chosen(str): key of a series.
+    model_chosen(str): hash of the bundle whose overlay is wanted.
     score_wanted(str, str): series key and bundle hash: the reader names a model that is not applied by itself.
     """
 
     verdict = Signal(str)
     series_chosen = Signal(str)
+    model_chosen = Signal(str)
     score_wanted = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -73,7 +75,7 @@ class ResultsPanel(QWidget):
         self.readings.show_reading(row, readings)
         warnings = tuple(self._image_warnings)
         hashes = tuple(bundle.hash for bundle in bundles)
-        shown = (row, session.series, session.series_key, session.results, hashes, warnings)
+        shown = (row, session.series, session.series_key, session.results, session.model, hashes, warnings)
         if shown == self._shown:
             return
         other_study = not self._shown or self._shown[1:3] != shown[1:3]
@@ -120,10 +122,15 @@ class ResultsPanel(QWidget):
         cards: Mapping[str, Card] = {bundle.hash: bundle.card for bundle in bundles}
         series = session.current_series
         results = session.results_of(session.series_key)
+        drawn, several = session.drawn_result(session.series_key), sum(row.state == "done" for row in results) > 1
         for result in results:
             card = cards.get(result.bundle_hash)
-            block = ScoreBlock(result, card) if result.scores else unscored_block(result, card)
-            self._column.addWidget(block)
+            if not result.scores:
+                self._column.addWidget(unscored_block(result, card))
+            else:
+                block = ScoreBlock(result, card, drawn=result is drawn if several else None)
+                block.overlay_wanted.connect(self.model_chosen)
+                self._column.addWidget(block)
             self._column.addWidget(rule())
         if series is not None:
             self._add_warnings(series, results_warnings={w for result in results for w in result.warnings})
@@ -169,7 +176,9 @@ class ResultsPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(1)
         column.addWidget(text(bundle.card.title))
-        column.addWidget(text(_sentence(reason or "waiting to be queued"), appearance.TEXT_QUIET))
+        column.addWidget(
+            text(_sentence(reason or "it applies, and another model reads such images unasked"), appearance.TEXT_QUIET)
+        )
         if not why_not(bundle.card, series, named=True):
             button = QPushButton("Score with it")
             button.setToolTip(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app import appearance
 from app.results.card_view import CardView
@@ -29,15 +29,25 @@ PRIMARY_HEIGHT, OTHER_HEIGHT = 88, 44
 
 
 class ScoreBlock(QWidget):
-    """One result. `card` is None when the model is no longer installed: then numbers stand without their histogram, and it says so."""
+    """One result. `card` is None when the model is no longer installed: then numbers stand without their histogram, and it says so.
 
-    def __init__(self, result: ResultRow, card: Card | None, parent: QWidget | None = None) -> None:
+    `drawn` says whether the overlay is this model's, None where no other model's could be drawn instead.
+
+    Signals:
+        overlay_wanted(str): hash of the bundle whose overlay is wanted.
+    """
+
+    overlay_wanted = Signal(str)
+
+    def __init__(
+        self, result: ResultRow, card: Card | None, parent: QWidget | None = None, *, drawn: bool | None = None
+    ) -> None:
         super().__init__(parent)
         self._card = card
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addWidget(text(card.title if card else result.bundle_id, bold=True))
+        column.addLayout(self._title(result, drawn))
         others = sorted(name for name in result.scores if name != result.primary)
         if result.primary in result.scores:
             self._add_primary(column, result)
@@ -51,6 +61,26 @@ class ScoreBlock(QWidget):
             column.addWidget(caution(warning))
         if card is not None:
             column.addWidget(Foldout("Model card", CardView(card)))
+
+    def _title(self, result: ResultRow, drawn: bool | None) -> QHBoxLayout:
+        """The model's name and, where several have scored, whether the overlay is its."""
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        line.addWidget(text(self._card.title if self._card else result.bundle_id, bold=True), 1)
+        if drawn is not None:
+            button = QToolButton()
+            button.setText("Overlay shown" if drawn else "Show overlay")
+            button.setToolTip(
+                "The overlay and the reconstruction on screen are this model's"
+                if drawn
+                else "Draw this model's overlay  (M: the next model's)"
+            )
+            button.setEnabled(not drawn)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setFont(appearance.font(appearance.SMALL_PIXELS))
+            button.clicked.connect(lambda: self.overlay_wanted.emit(result.bundle_hash))
+            line.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        return line
 
     def _add_primary(self, column: QVBoxLayout, result: ResultRow) -> None:
         score = result.scores[result.primary]

@@ -12,7 +12,7 @@ from typing import Literal
 from engine.imaging.series import Series
 from engine.store.rows import ReadState, ResultRow
 
-Change = Literal["study", "series", "results"]
+Change = Literal["study", "series", "results", "model"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Session:
         self.series: tuple[Series, ...] = ()
         self.series_key = ""
         self.results: tuple[ResultRow, ...] = ()
+        self.model = ""
+        """Hash of the bundle whose overlay the reader asked for in this study; "" leaves it to the most abnormal result."""
         self.past: list[PastReading] = []
         self._listeners: list[Callable[[Change], None]] = []
 
@@ -44,6 +46,7 @@ class Session:
         self.series = tuple(series)
         self.results = tuple(results)
         self.series_key = self._most_abnormal()
+        self.model = ""
         self._tell("study")
 
     def close_study(self) -> None:
@@ -85,6 +88,26 @@ class Session:
         """Results of current bundles for one series, those with scores first."""
         rows = [row for row in self.results if row.series_key == series_key and row.current]
         return sorted(rows, key=lambda row: (row.state != "done", -(row.percentile or 0), row.bundle_id))
+
+    def drawn_result(self, series_key: str) -> ResultRow | None:
+        """The result whose overlay and reconstruction are drawn: of the model that was asked for, else the most abnormal one."""
+        scored = [row for row in self.results_of(series_key) if row.state == "done"]
+        return next((row for row in scored if row.bundle_hash == self.model), scored[0] if scored else None)
+
+    def show_model(self, bundle_hash: str) -> None:
+        """Draw another model's overlay; one that has not scored the series on screen is ignored."""
+        drawn = self.drawn_result(self.series_key)
+        scored = {row.bundle_hash for row in self.results_of(self.series_key) if row.state == "done"}
+        if bundle_hash in scored and (drawn is None or drawn.bundle_hash != bundle_hash):
+            self.model = bundle_hash
+            self._tell("model")
+
+    def next_model(self) -> None:
+        """Draw the overlay of the next model that scored the series on screen, the first after the last."""
+        drawn = self.drawn_result(self.series_key)
+        hashes = [row.bundle_hash for row in self.results_of(self.series_key) if row.state == "done"]
+        if drawn is not None:
+            self.show_model(hashes[(hashes.index(drawn.bundle_hash) + 1) % len(hashes)])
 
     def remember(self, study_uid: str, before: ReadState) -> None:
         """A reading was just saved; `before` is how the study stood."""

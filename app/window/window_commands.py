@@ -46,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("to_worklist", "Study", "Go to the worklist", ("Backspace",), "ph.list", "Give the keys to the worklist"),
     Command("next_series", "Study", "Next series", (".",), "ph.caret-right", "The next series of this study", separated=True),
     Command("previous_series", "Study", "Previous series", (",",), "ph.caret-left", "The previous series of this study"),
+    Command("next_model", "Study", "Next model's overlay", ("M",), "ph.stack", "Draw the overlay of the next model that scored this series"),
     Command("retry", "Study", "Score again", ("Ctrl+R",), "ph.arrow-clockwise", "Score this study anew with every model asked before", separated=True),
     Command("restart_engine", "Study", "Restart engine", (), "ph.power", "Start the scoring process anew; nothing is lost"),
     Command("read_abnormal", "Reading", "Abnormal", ("A",), "ph.warning", "Read this study as abnormal and go on to the next unread"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.results.histogram import Histogram
@@ -227,3 +227,22 @@ def test_several_series_are_offered_with_their_percentiles(panel: ResultsPanel, 
         at = listed.visualItemRect(listed.item(1)).center()
         qtbot.mouseClick(listed.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert chosen.args == ["s2"]
+
+
+def test_where_several_models_scored_the_overlay_says_whose_it_is_and_can_be_anothers(
+    panel: ResultsPanel, qtbot: QtBot
+) -> None:
+    other = replace(
+        SCORED, bundle_id="salad", bundle_hash="d" * 16, scores={"ssim": ScoreRow(0.1, 10.0, False)}, primary="ssim"
+    )
+    session = session_of(SCORED, other)
+    panel.show_study(ROW, session, [CHEST], [])
+    buttons = {button.text(): button for button in panel.findChildren(QToolButton) if "verlay" in button.text()}
+    assert set(buttons) == {"Overlay shown", "Show overlay"} and not buttons["Overlay shown"].isEnabled()
+    with qtbot.waitSignal(panel.model_chosen) as chosen:
+        qtbot.mouseClick(buttons["Show overlay"], Qt.MouseButton.LeftButton)
+    assert chosen.args == ["d" * 16]
+    panel.show_study(ROW, session_of(SCORED), [CHEST], [])
+    assert not [
+        button for button in panel.findChildren(QToolButton) if "verlay" in button.text() and button.isVisible()
+    ]

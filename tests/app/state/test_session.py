@@ -79,3 +79,23 @@ def test_readings_are_taken_back_latest_first() -> None:
     assert session.take_back() == PastReading("2", "normal")
     assert session.take_back() == PastReading("1", "unread")
     assert session.take_back() is None
+
+
+def test_the_most_abnormal_models_overlay_is_drawn_until_the_reader_asks_for_anothers() -> None:
+    session, heard = Session(), []
+    session.open_study("1", [series("a")], [result("a", 99, bundle="high"), result("a", 20, bundle="low")])
+    session.listen(heard.append)
+    assert session.drawn_result("a").bundle_hash == "high"
+    session.next_model()
+    assert session.drawn_result("a").bundle_hash == "low" and heard == ["model"]
+    session.show_model("nobody's")
+    session.next_model()
+    assert session.drawn_result("a").bundle_hash == "high" and heard == ["model", "model"]
+
+
+def test_another_study_begins_with_its_own_most_abnormal_model() -> None:
+    session = Session()
+    session.open_study("1", [series("a")], [result("a", 99, bundle="high"), result("a", 20, bundle="low")])
+    session.show_model("low")
+    session.open_study("2", [series("a")], [result("a", 99, bundle="high"), result("a", 20, bundle="low")])
+    assert session.drawn_result("a").bundle_hash == "high"
