@@ -7,8 +7,9 @@ channel of zero padding.
     image [B, 1, *S] -> squeeze [B, *S / 2, 2^d] -> `depth` steps -> half the channels are latents, the others -> squeeze -> ... -> latents
     step              actnorm and 1x1 convolution -> coupling
 
-d is 2 or 3. Channels come last, so that every convolution is a matrix product over rows [B * positions, channels], in two and in three dimensions:
-a 3x3 one takes each place's neighbourhood as its row. Arithmetic is float32 whatever the caller runs in: bfloat16 and TF32 are no inverses.
+d is 2 or 3. Within the flow channels come first and the batch second, [C, B, *S]: a half of the channels is one piece of memory, and every
+convolution is one product of matrices, weights by [C, B * places], in two and in three dimensions; a 3x3 one takes each place's neighbourhood as its
+channels. Arithmetic is float32 whatever the caller runs in: bfloat16 and TF32 are no inverses.
 """
 
 from __future__ import annotations
@@ -35,40 +36,43 @@ def largest_levels(size: Sequence[int]) -> int:
 
 
 def squeezed(x: Tensor) -> Tensor:
-    """[B, *S, C] -> [B, *S / 2, 2^d C]: each block of 2^d places becomes one."""
-    sides, dims = x.shape[1:-1], x.ndim - 2
-    x = x.reshape(x.shape[0], *(n for side in sides for n in (side // 2, 2)), x.shape[-1])
-    outer, inner = range(1, 2 * dims, 2), range(2, 2 * dims + 1, 2)
-    return x.permute(0, *outer, *inner, 2 * dims + 1).flatten(dims + 1)
+    """[C, B, *S] -> [2^d C, B, *S / 2]: each block of 2^d places becomes one."""
+    sides, dims = x.shape[2:], x.ndim - 2
+    x = x.reshape(*x.shape[:2], *(n for side in sides for n in (side // 2, 2)))
+    outer, inner = range(2, 2 * dims + 1, 2), range(3, 2 * dims + 2, 2)
+    return x.permute(0, *inner, 1, *outer).flatten(0, dims)
 
 
 def unsqueezed(x: Tensor) -> Tensor:
     """The inverse of `squeezed`."""
-    sides, dims = x.shape[1:-1], x.ndim - 2
-    x = x.reshape(x.shape[0], *sides, *[2] * dims, x.shape[-1] >> dims)
-    order = [axis for pair in zip(range(1, dims + 1), range(dims + 1, 2 * dims + 1), strict=True) for axis in pair]
-    return x.permute(0, *order, 2 * dims + 1).reshape(x.shape[0], *(2 * side for side in sides), -1)
+    sides, dims = x.shape[2:], x.ndim - 2
+    x = x.unflatten(0, (-1, *[2] * dims))  # [C, 2, 2, B, H, W]
+    order = [axis for pair in zip(range(dims + 2, 2 * dims + 2), range(1, dims + 1), strict=True) for axis in pair]
+    return x.permute(0, dims + 1, *order).reshape(x.shape[0], -1, *(2 * side for side in sides))
 
 
 def _neighbourhoods(x: Tensor) -> Tensor:
-    """[B, *S, C] -> [B, *S, 3^d C]: each place's 3^d neighbours, zero outside."""
+    """[C, B, *S] -> [3^d C, B, *S]: each place's 3^d neighbours, zero outside."""
     dims = x.ndim - 2
-    padded = F.pad(x, (0, 0, *[1, 1] * dims))
-    batch, *steps, channel = padded.stride()
-    windows = padded.as_strided((*x.shape[:-1], *[3] * dims, x.shape[-1]), (batch, *steps, *steps, channel))
-    return windows.reshape(*x.shape[:-1], -1)
+    padded = F.pad(x, [1, 1] * dims)
+    channel, batch, *steps = padded.stride()
+    windows = padded.as_strided((*[3] * dims, *x.shape), (*steps, channel, batch, *steps))
+    return windows.reshape(-1, *x.shape[1:])
 
 
 def _scattered(x: Tensor) -> Tensor:
-    """[B, *S, 3^d C] -> [B, *S, C]: what each place gives to its 3^d neighbours is added up there; the transpose of `_neighbourhoods`."""
-    dims, sides = x.ndim - 2, x.shape[1:-1]
-    given = x.unflatten(-1, (3**dims, -1))
-    padded = x.new_zeros(x.shape[0], *(side + 2 for side in sides), given.shape[-1])
-    for index, place in enumerate(itertools.product(range(3), repeat=dims)):
-        padded[(slice(None), *(slice(p, p + side) for p, side in zip(place, sides, strict=True)))] += given[
-            ..., index, :
-        ]
-    return padded[(slice(None), *[slice(1, -1)] * dims)].contiguous()
+    """[3^d C, B, *S] -> [C, B, *S]: what each place gives to its 3^d neighbours is added up there; the transpose of `_neighbourhoods`."""
+    dims, sides = x.ndim - 2, x.shape[2:]
+    given = x.unflatten(0, (3**dims, -1))
+    padded = x.new_zeros(*given.shape[1:3], *(side + 2 for side in sides))
+    for part, place in zip(given, itertools.product(range(3), repeat=dims), strict=True):
+        target = padded
+        for axis, (first, side) in enumerate(zip(place, sides, strict=True), start=2):
+            target = target.narrow(axis, first, side)
+        target += part
+    for axis, side in enumerate(sides, start=2):
+        padded = padded.narrow(axis, 1, side)
+    return padded.contiguous()
 
 
 class _Neighbourhoods(torch.autograd.Function):
@@ -108,14 +112,21 @@ class Actnorm(nn.Module):
         return LOG_SCALE_FACTOR * self.log_scale.sum()
 
     def initialise(self, x: Tensor) -> None:
-        """Take bias and scale from [..., C]."""
-        deviation, mean = torch.std_mean(x.flatten(0, -2), dim=0, correction=0)
+        """Take bias and scale from [C, B, *S]."""
+        deviation, mean = torch.std_mean(x.flatten(1), dim=1, correction=0)
         self.bias.copy_(-mean)
         self.log_scale.copy_(-torch.log(deviation + 1e-6) / LOG_SCALE_FACTOR)
 
 
-class NormalisedLinear(nn.Module):
-    """A linear layer and the actnorm behind it as one matrix product: the scale is multiplied into the weight, not into the rows."""
+def _product(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """[O, I] by [I, B, *S] -> [O, B, *S], plus [O]."""
+    flat = x.flatten(1)
+    product = weight @ flat if bias is None else torch.addmm(bias[:, None], weight, flat)
+    return product.unflatten(1, x.shape[1:])
+
+
+class NormalisedProduct(nn.Module):
+    """A 1x1 convolution and the actnorm behind it as one matrix product: the scale is multiplied into the weight, not into its result."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -123,44 +134,45 @@ class NormalisedLinear(nn.Module):
         self.actnorm = Actnorm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., I] -> [..., O]."""
+        """[I, B, *S] -> [O, B, *S]."""
         scale = self.actnorm.scale()
-        return F.linear(x, self.weight * scale[:, None], self.actnorm.bias * scale)
+        return _product(self.weight * scale[:, None], x, self.actnorm.bias * scale)
 
     def initialise(self, x: Tensor) -> Tensor:
         """Set the actnorm by a first batch; returns what `forward` gives now."""
-        self.actnorm.initialise(F.linear(x, self.weight))
+        self.actnorm.initialise(_product(self.weight, x))
         return self(x)
 
 
-class ZeroLinear(nn.Module):
-    """(W x + bias) exp(3 log_scale), all zero at first, scattered to the neighbours: OpenAI's last convolution, by which a step begins as no change at all."""
+class ZeroConvolution(nn.Module):
+    """(W * x + bias) exp(3 log_scale), 3^d places wide, all zero at first: OpenAI's last convolution, by which a step begins as no change at all."""
 
-    def __init__(self, inputs: int, outputs: int, places: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dims: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(places * outputs, inputs))
+        self.places = 3**dims
+        self.weight = nn.Parameter(torch.zeros(self.places * outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.log_scale = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, *S, I] -> [B, *S, O], a 3^d convolution written as product first and sum over neighbours second: few columns move, not many."""
+        """[I, B, *S] -> [O, B, *S]: first the product, then the sum over neighbours, so that few channels are moved about and not many."""
         scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
-        rows = F.linear(x, self.weight * scale.repeat(len(self.weight) // len(scale))[:, None])
-        scattered: Tensor = _Scattered.apply(rows)
-        return scattered + self.bias * scale
+        given = _product(self.weight * scale.repeat(self.places)[:, None], x)
+        scattered: Tensor = _Scattered.apply(given)
+        return scattered + (self.bias * scale).view(-1, *[1] * (x.ndim - 1))
 
 
 class CouplingNetwork(nn.Module):
-    """What a coupling computes from its first half: [B, *S, C / 2] -> 3^d convolution -> [B, *S, width] -> 1x1 -> [B, *S, width] -> 3^d -> [B, *S, C]."""
+    """What a coupling computes from its first half: [C / 2, B, *S] -> 3^d convolution -> [width, B, *S] -> 1x1 -> [width, B, *S] -> 3^d -> [C, B, *S]."""
 
     def __init__(self, channels: int, width: int, dims: int) -> None:
         super().__init__()
-        self.enter = NormalisedLinear(3**dims * (channels // 2), width)
-        self.middle = NormalisedLinear(width, width)
-        self.leave = ZeroLinear(width, channels, 3**dims)
+        self.enter = NormalisedProduct(3**dims * (channels // 2), width)
+        self.middle = NormalisedProduct(width, width)
+        self.leave = ZeroConvolution(width, channels, dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = F.relu(self.enter(_Neighbourhoods.apply(x)), inplace=True)  # [B, *S, width]
+        h = F.relu(self.enter(_Neighbourhoods.apply(x)), inplace=True)  # [width, B, *S]
         h = F.relu(self.middle(h), inplace=True)
         return self.leave(h)
 
@@ -201,12 +213,12 @@ class Mixing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = self.kernel() * self.actnorm.scale()
-        return F.linear(x, kernel, kernel @ self.actnorm.bias)
+        return _product(kernel, x, kernel @ self.actnorm.bias)
 
     def inverse(self, y: Tensor) -> Tensor:
         """What `forward` made `y` of; the small matrix is inverted in float64."""
         kernel = (self.kernel() * self.actnorm.scale()).double()
-        return F.linear(y, torch.linalg.inv(kernel).to(y.dtype)) - self.actnorm.bias
+        return _product(torch.linalg.inv(kernel).to(y.dtype), y, -self.actnorm.bias)
 
     def initialise(self, x: Tensor) -> Tensor:
         """Set the actnorm by a first batch; returns what `forward` gives now."""
@@ -215,7 +227,7 @@ class Mixing(nn.Module):
 
 
 class FlowStep(nn.Module):
-    """One of a level's `depth` steps on [B, *S, C]."""
+    """One of a level's `depth` steps on [C, B, *S]."""
 
     def __init__(self, channels: int, width: int, dims: int) -> None:
         super().__init__()
@@ -223,26 +235,26 @@ class FlowStep(nn.Module):
         self.network = CouplingNetwork(channels, width, dims)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """-> [B, *S, C], and [B, *S] the log scale at each place, summed over channels."""
-        first, second = self.mixing(x).chunk(2, dim=-1)
+        """-> [C, B, *S], and [B, *S] the log scale at each place, summed over channels."""
+        first, second = self.mixing(x).chunk(2)
         shift, scale = self._shift_and_scale(first)
-        return torch.cat([first, (second + shift) * scale], dim=-1), scale.log().sum(-1)
+        return torch.cat([first, (second + shift) * scale]), scale.log().sum(0)
 
     def inverse(self, y: Tensor) -> Tensor:
         """The step's input."""
-        first, second = y.chunk(2, dim=-1)
+        first, second = y.chunk(2)
         shift, scale = self._shift_and_scale(first)
-        return self.mixing.inverse(torch.cat([first, second / scale - shift], dim=-1))
+        return self.mixing.inverse(torch.cat([first, second / scale - shift]))
 
     def initialise(self, x: Tensor) -> Tensor:
         """Set every actnorm by a first batch; returns the step's output."""
-        self.network.initialise(self.mixing.initialise(x).chunk(2, dim=-1)[0])
+        self.network.initialise(self.mixing.initialise(x).chunk(2)[0])
         y, _ = self(x)
         return y
 
     def _shift_and_scale(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """The affine coupling's two maps; the scale is s(h - 0.1) + 0.6 (Shibata 2021, section 3.2)."""
-        shift, h = self.network(first).chunk(2, dim=-1)
+        shift, h = self.network(first).chunk(2)
         return shift, torch.sigmoid(h - 0.1) + 0.6
 
 
@@ -251,7 +263,7 @@ class Encoded:
     """Where a flow takes a batch, and what that says of its density.
 
     Attributes:
-        latents: [B, *S / 2^l, C_l] of each level l = 1, 2, ...; standard Gaussian under the model.
+        latents: [C_l, B, *S / 2^l] of each level l = 1, 2, ...; standard Gaussian under the model.
         log_scales: [B, *S / 2^l], the couplings' log scales summed over steps and channels.
         constant: 0-dimensional, the log determinant of all that is the same for every image.
     """
@@ -275,7 +287,7 @@ class Encoded:
     def _levels(self) -> list[Tensor]:
         """[B, *S / 2^l]: log density of the latents at each place, with the log scales there."""
         return [
-            log_scale - 0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
+            log_scale - 0.5 * (z.square() + math.log(2 * math.pi)).sum(0)
             for z, log_scale in zip(self.latents, self.log_scales, strict=True)
         ]
 
@@ -312,10 +324,10 @@ class Glow(nn.Module):
         latents: list[Tensor] = []
         log_scales: list[Tensor] = []
         with torch.autocast(x.device.type, enabled=False):
-            h = x.movedim(1, -1).float()
+            h = x.transpose(0, 1).float()
             for level in self.levels:
                 h = squeezed(h)
-                log_scale = h.new_zeros(h.shape[:-1])
+                log_scale = h.new_zeros(h.shape[1:])
                 for step in level:  # type: ignore[attr-defined]
                     if self.checkpointing and torch.is_grad_enabled():
                         h, of_step = checkpoint(step, h, use_reentrant=False, preserve_rng_state=False)
@@ -323,34 +335,31 @@ class Glow(nn.Module):
                         h, of_step = step(h)
                     log_scale = log_scale + of_step
                 if level is not self.levels[-1]:
-                    h, z = h.chunk(2, dim=-1)
+                    h, z = h.chunk(2)
                     latents.append(z)
                 log_scales.append(log_scale)
             return Encoded((*latents, h), tuple(log_scales), self._constant())
 
     def inverse(self, latents: Sequence[Tensor]) -> Tensor:
-        """[B, *S / 2^l, C_l] of each level -> [B, 1, *S]: what `forward` made them of."""
+        """[C_l, B, *S / 2^l] of each level -> [B, 1, *S]: what `forward` made them of."""
         h = latents[-1]
         for index in reversed(range(len(self.levels))):
             for step in reversed(self.levels[index]):  # type: ignore[call-overload]
                 h = step.inverse(h)
             h = unsqueezed(h)
             if index:
-                h = torch.cat([h, latents[index - 1]], dim=-1)
-        return h.movedim(-1, 1)
+                h = torch.cat([h, latents[index - 1]])
+        return h.transpose(0, 1)
 
     def drawn_latents(self, count: int, temperature: float, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Gaussian latents of `count` images with `temperature` as their standard deviation; `generator` lives on the CPU."""
-        last = len(self.channels) - 1
+        kept = [channels // 2 for channels in self.channels[:-1]] + self.channels[-1:]
         return tuple(
             temperature
-            * torch.randn(
-                count,
-                *(side >> (level + 1) for side in self.size),
-                channels if level == last else channels // 2,
-                generator=generator,
-            ).to(self.initialised.device)
-            for level, channels in enumerate(self.channels)
+            * torch.randn(channels, count, *(side >> level for side in self.size), generator=generator).to(
+                self.initialised.device
+            )
+            for level, channels in enumerate(kept, start=1)
         )
 
     @torch.no_grad()
@@ -358,12 +367,12 @@ class Glow(nn.Module):
         """Set every actnorm by a first batch [B, 1, *S] of good size, once: later calls change nothing (Glow, section 3.1)."""
         if self.initialised:
             return
-        h = x.movedim(1, -1)
+        h = x.transpose(0, 1)
         for level in self.levels:
             h = squeezed(h)
             for step in level:  # type: ignore[attr-defined]
                 h = step.initialise(h)
-            h = h.chunk(2, dim=-1)[0]
+            h = h.chunk(2)[0]
         self.initialised.fill_(1)
 
     def _constant(self) -> Tensor:
