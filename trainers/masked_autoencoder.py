@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from lightning_fabric import Fabric
@@ -37,9 +38,14 @@ class MaskedAutoencoderPlan(TrainingPlan):
 
 
 class MaskedAutoencoderTrainer(MethodTrainer):
-    """One network with one loss. A method says which network, and what its loss is where that is not the masked squared error."""
+    """One network with one loss. A method says which network, and what its loss is where that is not the masked squared error.
+
+    Attributes:
+        called: the network's methods that a loss runs it by.
+    """
 
     plan: MaskedAutoencoderPlan
+    called: ClassVar[tuple[str, ...]] = ("reconstruct",)
 
     def __init__(self, plan: MaskedAutoencoderPlan, fabric: Fabric, network: AnomalyModel) -> None:
         super().__init__(plan, fabric)
@@ -49,7 +55,8 @@ class MaskedAutoencoderTrainer(MethodTrainer):
         adam = Adam(network.parameters(), plan.learning_rate, plan.betas, fused=True)
         self.optimizers = {"network": adam}
         self.network_in_use, _ = fabric.setup(network, adam)
-        self.network_in_use.mark_forward_method("reconstruct")
+        for name in self.called:
+            self.network_in_use.mark_forward_method(name)
         self.epoch = 0
 
     def losses(self, x: Tensor) -> dict[str, Tensor]:

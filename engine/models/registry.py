@@ -13,8 +13,10 @@ METHODS: dict[str, str] = {
     "autoencoder-3d": "engine.models.autoencoder_3d:Autoencoder3D",
     "glow-posterior": "engine.models.glow_posterior:GlowPosterior",
     "glow3d-posterior": "engine.models.glow3d_posterior:Glow3DPosterior",
+    "bae": "engine.models.bae:BAE",
     "cae": "engine.models.cae:CAE",
     "ratio-posterior": "engine.models.ratio_posterior:RatioPosterior",
+    "vae": "engine.models.vae:VAE",
 }
 """Method name -> "module:Class"."""
 
