@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,12 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import CohortRejected, NormascopeError
+from engine.imaging import sources
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Applicability, Preprocessing
 from engine.preprocess import prepare
+from engine.scoring.applicability import same_part
 
 FEWEST_NORMALS = 20
+SIZES_APART = 4
+"""Ratio of the longest sides from which sizes are said to be mixed."""
+_RADIOGRAPHY = frozenset({"CR", "DX", "RG", "DR", "XR"})
+_BEGINNING = 1 << 16  # bytes: a DICOM header with its unique identifiers, or the whole of a small picture
 _LAYOUT = 2
 """Of what a run's folder keeps of prepared images; another one is made anew."""
 
@@ -87,17 +94,75 @@ def check_normals(cohort: Cohort) -> None:
         raise CohortRejected(
             "patients and synthetic phantoms are mixed", where=cohort.path, cure="Keep them apart: they look different."
         )
+    check_alike(cohort.series, cohort.path)
+
+
+def check_alike(series: Sequence[Series], path: str) -> None:
+    """Raises CohortRejected when DICOM tags say that several body parts or modalities are mixed; what is not tagged is taken for alike."""
+    parts: dict[str, int] = {}
+    for term in (one.body_part.upper() for one in series if one.body_part):
+        region = next((known for known in parts if same_part(term, known)), term)
+        parts[region] = parts.get(region, 0) + 1
+    modalities = Counter(
+        "radiograph" if one.modality in _RADIOGRAPHY else one.modality for one in series if one.modality
+    )
+    for what, found in (("body parts", parts), ("modalities", modalities)):
+        if len(found) > 1:
+            named = ", ".join(f"{count} {term}" for term, count in sorted(found.items(), key=lambda item: -item[1]))
+            raise CohortRejected(
+                f"several {what} are mixed ({named})",
+                where=path,
+                cure="Keep them apart: a model learns what one kind of image looks like.",
+            )
+
+
+def mixed_sizes(series: Sequence[Series]) -> str:
+    """In words, that images of very different sizes are together (thumbnails among originals, say); "" when they are not."""
+    sizes = sorted(((one.rows, one.columns) for one in series if one.rows and one.columns), key=max)
+    if not sizes or max(sizes[-1]) < SIZES_APART * max(sizes[0]):
+        return ""
+    (low, wide), (high, wider) = sizes[0], sizes[-1]
+    return f"Images from {low} x {wide} to {high} x {wider} pixels are mixed. All are resized, so that sharpness may tell them apart instead of disease."
 
 
 def check_apart(normals: Cohort, abnormals: Cohort) -> None:
-    """Raises CohortRejected when an image is on both sides."""
+    """Raises CohortRejected when an image is on both sides, be it the same file or a copy of it."""
     both = {series.sources for series in normals.series} & {series.sources for series in abnormals.series}
+    both = both or _copies(normals.series, abnormals.series)
     if both:
         raise CohortRejected(
             f"{len(both)} images are among the normals and the abnormals",
             where=abnormals.path,
             cure="Give two folders without images in common, or a CSV with a label column for both.",
         )
+
+
+def _copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str, ...]]:
+    """The sources of `second` whose bytes are those of one of `first`. Beginnings are compared first, so that few files are read whole."""
+
+    def beginnings(series: Sequence[Series]) -> dict[bytes, list[tuple[str, ...]]]:
+        found: dict[bytes, list[tuple[str, ...]]] = {}
+        for one in series:
+            found.setdefault(_digest(one.sources, whole=False), []).append(one.sources)
+        return found
+
+    ours, theirs = beginnings(first), beginnings(second)
+    copies = set()
+    for shared in ours.keys() & theirs.keys() - {b""}:
+        known = {_digest(files, whole=True) for files in ours[shared]}
+        copies |= {files for files in theirs[shared] if _digest(files, whole=True) in known}
+    return copies
+
+
+def _digest(files: tuple[str, ...], *, whole: bool) -> bytes:
+    """Of the files' content, or of their beginnings; empty when one cannot be read, which is told when it is decoded."""
+    digest = hashlib.sha256()
+    try:
+        for file in files:
+            digest.update(sources.read_bytes(file) if whole else sources.read_start(file, _BEGINNING))
+    except NormascopeError:
+        return b""
+    return digest.digest()
 
 
 def inferred_applicability(series: Sequence[Series]) -> Applicability:

@@ -17,7 +17,7 @@ from engine.models.bundle import Bundle
 from engine.models.card import Metric
 from trainers import report
 from trainers.background import background_of
-from trainers.cohort import Cohort, write_table
+from trainers.cohort import Cohort, mixed_sizes, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
 from trainers.judging import FEWEST_SCORED, LEARNED, Evaluation, Subject, judge, read_sides, without_learned
@@ -66,6 +66,8 @@ def evaluate(
     good, bad, learned = without_learned(good, bad, (*subject.cards, *(other.cards if other else ())))
     if learned:
         say(f"{len(learned)} images are left out: {LEARNED}")
+    if sizes := mixed_sizes((*good.series, *bad.series)):
+        say(sizes)
 
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
     unread = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())

@@ -19,7 +19,7 @@ from engine.models.shelf import find
 from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
-from trainers.cohort import Cohort, check_apart, check_normals, read_cohort
+from trainers.cohort import Cohort, check_alike, check_apart, check_normals, read_cohort
 from trainers.metrics import RocCurve, measured
 
 FEWEST_ABNORMALS = 5
@@ -108,6 +108,7 @@ def read_sides(normals: str | Path, abnormals: str | Path) -> tuple[Cohort, Coho
         bad = bad.labelled("abnormal")
     check_apart(good, bad)
     check_normals(good)
+    check_alike((*good.series, *bad.series), bad.path)
     if len(bad.series) < FEWEST_ABNORMALS:
         raise CohortRejected(
             f"{len(bad.series)} abnormal images are too few",

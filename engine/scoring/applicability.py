@@ -59,7 +59,7 @@ def _contradiction(card: Card, limits: Applicability, series: Series) -> str:
     if (
         limits.body_part
         and series.body_part
-        and not any(_same_part(series.body_part, part) for part in limits.body_part)
+        and not any(same_part(series.body_part, part) for part in limits.body_part)
     ):
         return f"body part {series.body_part}; {card.title} reads {_one_of(limits.body_part)}"
     if limits.view and series.view and series.view.upper() not in limits.view:
@@ -80,7 +80,8 @@ def age_in_years(age: str) -> float | None:
     return int(match[1]) / {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}[match[2]]
 
 
-def _same_part(stated: str, wanted: str) -> bool:
+def same_part(stated: str, wanted: str) -> bool:
+    """Whether two body part terms mean one region: THORAX and CHEST do."""
     stated, wanted = stated.upper().replace(" ", "_"), wanted.upper()
     return stated == wanted or any(stated in group and wanted in group for group in _SAME_BODY_PART)
 
