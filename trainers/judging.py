@@ -25,6 +25,8 @@ from trainers.metrics import RocCurve, measured
 FEWEST_ABNORMALS = 5
 FEWEST_SCORED = 5
 """Of each class, below which no figure is given."""
+SHORT_NUMBER = 6
+"""Digits below which an ID that is a number is any site's, not one cohort's."""
 LEARNED = "a model was trained, calibrated or chosen on these patients"
 
 
@@ -151,12 +153,12 @@ def _learned(card: Card, here: set[str]) -> set[str]:
     """Those of the patients here whom a model has learned from.
 
     An ID names the same person only within one cohort, so these must first be the card's: more than half of its IDs of that kind are here, or more
-    than half of the patients here are named in its split by IDs that are not bare numbers. A site's patients "1" and "2" are thus kept, as are
+    than half of the patients here are named in its split by IDs that are no short numbers. A site's patients "1" and "2" are thus kept, as are
     all when the card holds salted hashes, which name nobody.
     """
     split = card.training.split
     learned = {patient for part, who in split.items() if part != "validation" for patient in who}
-    named = {who for part in split.values() for who in part if not who.isdigit()}
+    named = {who for part in split.values() for who in part if not (who.isdigit() and len(who) < SHORT_NUMBER)}
     if 2 * len(learned & here) > len(learned) or 2 * len(named & here) > len(here):
         return learned & here
     return set()
