@@ -49,7 +49,7 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
             mixture_rate=plan.mixture_rate,
         )
     abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed, shares=shares)
+    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed_of_split, shares=shares)
     if mixture is not None and Path(mixture) != Path(normals):
         cohort, split = _joined(cohort, split, mixture, plan)
     if len(split.calibration) < FEWEST_CALIBRATION:

@@ -102,6 +102,12 @@ class TrainingPlan(BaseModel):
         description="of abnormal patients, for watching runs and choosing among them; never reported on",
     )
     seed: int = 0
+    split_seed: int | None = Field(default=None, description="of the split by patient alone; None takes `seed`")
+
+    @property
+    def seed_of_split(self) -> int:
+        """What the split by patient is drawn with: runs that differ in `seed` alone may share it."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @classmethod
     def sized(cls, side: int) -> tuple[int, ...]:

@@ -265,7 +265,7 @@ def _card(
         n_calibration=len(split.calibration),
         n_validation_normal=validation.count(False),
         n_validation_abnormal=validation.count(True),
-        split_seed=plan.seed,
+        split_seed=plan.seed_of_split,
         split=parts,
     )
     return Card(
