@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -108,6 +108,12 @@ class TrainingPlan(BaseModel):
     def seed_of_split(self) -> int:
         """What the split by patient is drawn with: runs that differ in `seed` alone may share it."""
         return self.seed if self.split_seed is None else self.split_seed
+
+    @model_validator(mode="after")
+    def _watches_what_it_stops_by(self) -> Self:
+        if self.patience is not None and not self.stopping_share:
+            raise ValueError("patience needs a stopping_share of the normals to watch")
+        return self
 
     @classmethod
     def sized(cls, side: int) -> tuple[int, ...]:
