@@ -14,8 +14,14 @@ METHODS: dict[str, str] = {
     "glow-posterior": "engine.models.glow_posterior:GlowPosterior",
     "glow3d-posterior": "engine.models.glow3d_posterior:Glow3DPosterior",
     "bae": "engine.models.bae:BAE",
+    "bigan": "engine.models.bigan:BiGAN",
     "cae": "engine.models.cae:CAE",
+    "dcgan": "engine.models.dcgan:DCGAN",
+    "hand-alpha-gan": "engine.models.hand_alpha_gan:HandAlphaGAN",
+    "mem-dae": "engine.models.mem_dae:MemDAE",
+    "one-class-gan": "engine.models.one_class_gan:OneClassGAN",
     "ratio-posterior": "engine.models.ratio_posterior:RatioPosterior",
+    "salad": "engine.models.salad:SALAD",
     "vae": "engine.models.vae:VAE",
 }
 """Method name -> "module:Class"."""

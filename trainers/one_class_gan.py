@@ -1,0 +1,132 @@
+"""How a one-class GAN learns: four losses, two updates. The networks and their scores are in engine/models/one_class_gan.py.
+
+Tang et al. 2019, equations 1 to 5. x is an image, m Gaussian noise, x' and the maps F of U(x + m), the last of them the code z; F' and z' are E's of x'; D
+gives logits, and l(y) = -log sigmoid(y):
+
+    D         l(D(x)) + l(-D(x'))
+    U and E   20 |x - x'|_1 + 4 l(D(x')) + 8 |z - z'|^2 + sum over the levels before the code of |F - F'|^2
+
+Every norm is a mean over its elements. The least of log(1 - D(x')) that equation 2 asks of U has no slope while D is sure of itself; l(D(x')) has
+the same end and one (Goodfellow et al. 2014). D moves first, on what U draws before its own step.
+
+An autoencoder with skips at full width can hand every image through unseen: what keeps it from that is the noise, which it must know a normal chest to
+take away. The paper does not say how much there is.
+
+"Initialized with standard normal distribution" is read as DCGAN's, of a deviation of .02: one of 1 saturates the Tanh that draws the image, which no
+normalisation precedes, so that nothing is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
+from torch.optim import Adam
+
+from engine.models.one_class_gan import Networks, OneClassGAN
+from trainers.method import Batch, MethodTrainer
+from trainers.plan import TrainingPlan
+
+DEVIATION = 0.02
+
+
+class OneClassGANPlan(TrainingPlan):
+    """The paper's (section 3.1); the noise and the channels are ours, as it leaves them open."""
+
+    method: str = "one-class-gan"
+    size: tuple[int, ...] = (64, 64)
+    epochs: int = Field(default=15, ge=1)
+    batch: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    width: int = Field(default=64, ge=1, description="channels after the first level")
+    code: int = Field(default=100, ge=1)
+    networks: Networks = Field(default="U+D+E", description="the paper's ablations: without D, E or both")
+    noise: float = Field(default=0.2, ge=0, description="standard deviation, on a scale of greys from -1 to 1")
+    reconstruction_weight: float = Field(default=20.0, ge=0, description="lambda 1, of the mean absolute error")
+    adversarial_weight: float = Field(default=4.0, ge=0, description="lambda 2, of the discriminator's verdict")
+    code_weight: float = Field(default=8.0, ge=0, description="lambda 3, of the difference of the codes")
+
+
+class OneClassGANTrainer(MethodTrainer):
+    """U and E learn together, D against them."""
+
+    plan_class = OneClassGANPlan
+    plan: OneClassGANPlan
+
+    def __init__(self, plan: OneClassGANPlan, fabric: Fabric) -> None:
+        super().__init__(plan, fabric)
+        self.weights = (plan.reconstruction_weight, plan.adversarial_weight, plan.code_weight)
+        self.network = OneClassGAN(
+            plan.size[0],
+            plan.code,
+            plan.width,
+            plan.networks,
+            plan.preprocessing,
+            plan.heatmap_sigma,
+            self.weights,
+        )
+        self.network.apply(initialise)
+        convert_conv2d_weight_memory_format(self.network.to(fabric.device), torch.channels_last)
+        self.modules: dict[str, nn.Module] = {"network": self.network}
+        judge, encoder = self.network.discriminator, self.network.second_encoder
+        drawing = [p for part in (self.network.autoencoder, encoder) if part is not None for p in part.parameters()]
+        self.optimizers = {"autoencoder": Adam(drawing, plan.learning_rate, plan.betas, fused=True)}
+        if judge is not None:
+            self.optimizers["discriminator"] = Adam(judge.parameters(), plan.learning_rate, plan.betas, fused=True)
+        self.reconstruct = fabric.setup_module(self.network.autoencoder)
+        self.judge = fabric.setup_module(judge) if judge is not None else None
+        self.encode_again = fabric.setup_module(encoder) if encoder is not None else None
+        for optimizer in self.optimizers.values():
+            fabric.setup_optimizers(optimizer)
+
+    def begin_epoch(self, epoch: int) -> str:
+        return ""
+
+    def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        x = batch.normal.contiguous(memory_format=torch.channels_last)  # [B, 1, S, S]
+        noise = torch.randn(batch.normal.shape, generator=generator).to(x.device)
+        reconstruction, maps = self.reconstruct(x + self.plan.noise * noise)
+        shown: dict[str, Tensor] = {}
+        error = F.l1_loss(reconstruction.float(), x)  # equation 1
+        loss = self.plan.reconstruction_weight * error
+        shown["reconstruction"] = error
+        if self.judge is not None:
+            shown["discriminator"] = cross_entropy(self.judge(x), self.judge(reconstruction.detach()))  # equation 2
+            self.update("discriminator", shown["discriminator"])
+            shown["adversarial"] = F.softplus(-self.judge(reconstruction).float()).mean()
+            loss = loss + self.plan.adversarial_weight * shown["adversarial"]
+        if self.encode_again is not None:
+            *features, code = [
+                F.mse_loss(again.float(), first.float())
+                for first, again in zip(maps, self.encode_again(reconstruction), strict=True)
+            ]
+            shown["code"], shown["features"] = code, torch.stack(features).sum()  # equations 3 and 4
+            loss = loss + self.plan.code_weight * code + shown["features"]
+        self.update("autoencoder", loss)  # equation 5
+        return {name: value.detach() for name, value in shown.items()}
+
+    def scoring_model(self) -> OneClassGAN:
+        model = OneClassGAN(**self.network.architecture)
+        model.load_state_dict(self.network.state_dict())
+        return model.to(self.fabric.device).eval()
+
+
+def cross_entropy(real: Tensor, drawn: Tensor) -> Tensor:
+    """What D loses by its logits of real and of drawn images, each a mean over its batch."""
+    return F.softplus(-real.float()).mean() + F.softplus(drawn.float()).mean()
+
+
+def initialise(layer: nn.Module) -> None:
+    """DCGAN's weights, for one layer."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(layer.weight, 0.0, DEVIATION)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1.0, DEVIATION)
