@@ -35,12 +35,14 @@ class Anomaly:
         heatmap: [B, 1, *S] float32 raw per-pixel anomaly (not yet in cohort units), or None.
         reconstruction: [B, C, *S] in the input's range, or None.
         posterior: [B] log p(normal | x) up to a constant, higher = more normal, or None.
+        neighbours: [B, k, *T] in the input's range, small pictures of the training normals most like each image, the nearest first, or None.
     """
 
     scores: dict[str, Tensor]
     heatmap: Tensor | None = None
     reconstruction: Tensor | None = None
     posterior: Tensor | None = None
+    neighbours: Tensor | None = None
 
 
 class AnomalyModel(nn.Module, ABC):

@@ -50,13 +50,16 @@ def save_bundle(
     """Write a bundle atomically; returns its hash.
 
     Args:
-        dtype: of the stored weights; float16 halves the file and is for networks whose scores were seen to agree.
+        dtype: of the stored weights, pictures and counts excepted; float16 halves the file and is for networks whose scores were seen to agree.
 
     Raises:
         StorageUnavailable: the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    tensors = {WEIGHTS + name: value.to(dtype) for name, value in model.state_dict().items()}
+    tensors = {
+        WEIGHTS + name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
     if heatmap_mean is not None and heatmap_p99 is not None:
         tensors |= {HEATMAP_MEAN: heatmap_mean.float(), HEATMAP_P99: heatmap_p99.float()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}

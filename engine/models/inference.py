@@ -71,6 +71,7 @@ class Inference:
             heatmap=_home(found.heatmap),
             reconstruction=_home(found.reconstruction),
             posterior=_home(found.posterior),
+            neighbours=_home(found.neighbours),
         )
 
     def free_memory(self) -> None:
@@ -175,6 +176,7 @@ def joined(parts: list[Anomaly]) -> Anomaly:
         cat([part.heatmap for part in parts]),
         cat([part.reconstruction for part in parts]),
         cat([part.posterior for part in parts]),
+        cat([part.neighbours for part in parts]),
     )
 
 
