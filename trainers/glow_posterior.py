@@ -73,7 +73,6 @@ class GlowPosteriorTrainer(MethodTrainer):
         if plan.shared_epochs >= plan.epochs:
             raise ValueError(f"the two flows must part before the last epoch, not after {plan.shared_epochs}")
         self.network, self.average = self._fresh(), self._fresh()
-        self.network.mixture.load_state_dict(self.network.normal.state_dict())
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
         self.modules: dict[str, nn.Module] = {"network": self.network, "average": self.average}

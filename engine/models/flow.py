@@ -17,8 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -197,7 +196,9 @@ class Mixing(nn.Module):
         rotation = torch.linalg.qr(torch.randn(channels, channels))[0]
         permutation, lower, upper = torch.linalg.lu(rotation)
         diagonal = upper.diagonal()
-        self.triangles = nn.Parameter(lower.tril(-1) + upper.triu(1) + torch.diag(diagonal.abs().log()))
+        triangles = lower + upper  # L's own diagonal, of ones, need not be kept
+        triangles.diagonal().copy_(diagonal.abs().log())
+        self.triangles = nn.Parameter(triangles)
         self.register_buffer("permutation", permutation)
         self.register_buffer("sign", diagonal.sign())
 
@@ -258,8 +259,7 @@ class FlowStep(nn.Module):
         return shift, torch.sigmoid(h - 0.1) + 0.6
 
 
-@dataclass(frozen=True, eq=False)
-class Encoded:
+class Encoded(NamedTuple):
     """Where a flow takes a batch, and what that says of its density.
 
     Attributes:

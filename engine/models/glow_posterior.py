@@ -12,6 +12,7 @@ an image scores twice, and alone as in a batch, the same.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -78,7 +79,7 @@ class GlowPosterior(AnomalyModel):
         self.spec = ModelSpec(spatial_dims=len(size), size=tuple(size), preprocessing=preprocessing)
         self.depth, self.width, self.bits, self.heatmap_sigma = depth, width, bits, heatmap_sigma
         self.normal = Glow(size, levels, depth, width)
-        self.mixture = Glow(size, levels, depth, width)
+        self.mixture = copy.deepcopy(self.normal)  # both begin at the same weights
         # numpy's generator gives the same numbers in every version; so it need not be stored
         noise = np.random.default_rng(NOISE_SEED).random((1, 1, *size), np.float32)
         self.register_buffer("noise", torch.from_numpy(noise), persistent=False)
