@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from engine.errors import ImplausibleImage, NotApplicable
 from engine.imaging.volume import Volume, check_for_scoring
 from engine.preprocess.axis_sampling import averaging_weights, linear_weights
-from engine.preprocess.prepared import Map, Prepared
+from engine.preprocess.prepared import Map, Prepared, Steps
 
 BONE_HU = 200
 
@@ -50,8 +50,10 @@ class _Frame:
     step_y: float
 
 
-def prepare_head_ct(volume: Volume, options: HeadCtOptions, size: tuple[int, ...]) -> Prepared:
-    """A head CT as [1, D, H, W] in [-1, 1], slices from foot to head, patient's left at the right.
+def prepare_head_ct(
+    volume: Volume, options: HeadCtOptions, size: tuple[int, ...], steps: Steps | None = None
+) -> Prepared:
+    """A head CT as [1, D, H, W] in [-1, 1], slices from foot to head, patient's left at the right; the windowed slices and box go to `steps`.
 
     Raises:
         InconsistentSeries: fewer than four slices, or one that cannot be read.
@@ -70,6 +72,12 @@ def prepare_head_ct(volume: Volume, options: HeadCtOptions, size: tuple[int, ...
     grey = np.clip((hu - options.lowest_hu) / options.width_hu, 0, 1)
 
     original = volume.voxels.shape
+    if steps is not None:
+        low, high = options.lowest_hu, options.lowest_hu + options.width_hu
+        acquired = np.clip((np.asarray(volume.voxels, np.float32) - low) / options.width_hu, 0, 1)
+        steps.append((f"the acquired slices, {low:g} to {high:g} HU", acquired))
+        box = f"{options.field_mm:g} mm wide, slices {options.slice_mm:g} mm apart"
+        steps.append((f"the box under the vertex, {box}", grey.astype(np.float32)))
 
     def project(array: Map, shape: tuple[int, ...]) -> Map:
         return _to_slices(array, shape, original, frame, box_x, box_y, box_z)
