@@ -53,7 +53,7 @@ def _localised(bundle: Bundle, good: Cohort, bad: Cohort, boxes: Path) -> dict[s
 
 def with_findings(path: Path, findings: dict[str, Any]) -> Bundle:
     """Write the findings into the recipe of a bundle's card; weights and tables stay as they are, to the bit."""
-    half = any(entry["dtype"] == "F16" for entry in read_header(path).values())
+    half = any(entry.get("dtype") == "F16" for entry in read_header(path).values())
     bundle = load_bundle(path)
     card = bundle.card.model_copy(update={"recipe": bundle.card.recipe | findings})
     dtype = torch.float16 if half else torch.float32
