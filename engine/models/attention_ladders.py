@@ -1,0 +1,55 @@
+"""The generator and the descending half that BiGAN and alpha-GAN of Davletshina et al. 2020 share (supplementary tables). No method itself.
+
+4x4 convolutions that halve or double, `width` channels next to the image and twice as many at each halving: 64, 128, ..., 1024 at 4x4 for the paper's
+128 x 128 pixels. A smaller size leaves out the innermost rungs. The two layers that carry self-attention (the tables' sign for it was lost in the
+copy at hand), LeakyReLU of .1 downwards, and batch normalisation with ReLU upwards are those of the authors' public code.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from engine.models.blocks import convolution_block, transposed_block
+from engine.models.self_attention import SelfAttention
+
+SMALLEST = 4
+SLOPE = 0.1
+
+
+def ladder_channels(size: int, width: int) -> list[int]:
+    """Channels at size / 2, size / 4, ..., 4. Raises ValueError for a size that is no power of two of at least 32."""
+    if size < 32 or size & (size - 1):
+        raise ValueError(f"size must be a power of two of at least 32, not {size}")
+    return [width << level for level in range(size.bit_length() - SMALLEST.bit_length())]
+
+
+class AttentionDescent(nn.Sequential):
+    """[B, 1, S, S] -> [B, 64, S/2, S/2] -> ... -> [B, 1024, 4, 4], with self-attention after the last two."""
+
+    def __init__(self, size: int, width: int = 64) -> None:
+        channels = ladder_channels(size, width)
+        layers: list[nn.Module] = []
+        for level, (low, high) in enumerate(pairwise([1, *channels])):
+            layers.append(convolution_block(low, high, 4, stride=2, padding=1, normalised=False, slope=SLOPE))
+            layers += [SelfAttention(high)] if level >= len(channels) - 2 else []
+        super().__init__(*layers)
+        self.channels = channels[-1]
+
+
+class AttentionGenerator(nn.Module):
+    """[B, code] -> [B, 1024, 4, 4] -> ... -> [B, 64, S/2, S/2] -> [B, 1, S, S] in [-1, 1], with self-attention before the last two."""
+
+    def __init__(self, size: int, code: int, width: int = 64) -> None:
+        super().__init__()
+        channels = ladder_channels(size, width)[::-1]
+        layers: list[nn.Module] = [transposed_block(code, channels[0], 4)]
+        for level, (high, low) in enumerate(pairwise(channels), start=1):
+            layers.append(transposed_block(high, low, 4, stride=2, padding=1))
+            layers += [SelfAttention(low)] if level >= len(channels) - 2 else []
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        image: Tensor = self.layers(z[:, :, None, None])
+        return image

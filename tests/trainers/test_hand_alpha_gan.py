@@ -1,0 +1,80 @@
+"""Each of the four networks learns from its own loss alone, and a killed run ends where an uninterrupted one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from trainers.adversarial import hinge_loss, taken_for_real
+from trainers.hand_alpha_gan import HandAlphaGANPlan, HandAlphaGANTrainer
+from trainers.plan import Augmentation
+from trainers.training import run_training
+
+NETWORKS = ["encoder", "generator", "discriminator", "code_discriminator"]
+
+
+def _plan(**changes: object) -> HandAlphaGANPlan:
+    values = {"size": (32, 32), "width": 4, "code": 8, "epochs": 2, "batch": 4} | changes
+    return HandAlphaGANPlan.model_validate(values)
+
+
+def _trainer(**changes: object) -> HandAlphaGANTrainer:
+    trainer = fresh_trainer(_plan(**changes))
+    assert isinstance(trainer, HandAlphaGANTrainer)
+    return trainer
+
+
+def test_the_papers_choices_are_the_defaults() -> None:
+    plan = HandAlphaGANPlan()
+    assert (plan.size, plan.epochs, plan.batch, plan.learning_rate) == ((128, 128), 500, 16, 1e-3)
+    assert plan.learning_rate * plan.discriminator_rate == pytest.approx(5e-6)
+    assert (plan.width, plan.code, plan.augmentation) == (64, 200, Augmentation.default_set())
+
+
+def test_hinge_losses_stop_at_the_margin() -> None:
+    logits = torch.tensor([-2.0, 0.0, 2.0])
+    assert float(hinge_loss(logits, logits)) == pytest.approx((3 + 1 + 0) / 3 + (0 + 1 + 3) / 3)
+    assert float(hinge_loss(torch.tensor([5.0]), torch.tensor([-5.0]))) == 0
+    assert float(taken_for_real(torch.tensor([1.0, 3.0]), torch.tensor([4.0]))) == -6
+
+
+@pytest.mark.parametrize("learner", NETWORKS)
+def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer()
+    trainer.begin_epoch(0)
+    every = {name: trainer.network.get_submodule(name) for name in NETWORKS}
+    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
+    update = trainer.update
+    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
+    trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
+    for name, module in every.items():
+        moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
+        assert moved is (name == learner), name
+
+
+def test_networks_are_updated_in_the_papers_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, order = _trainer(), []
+    monkeypatch.setattr(trainer, "update", lambda name, loss: order.append(name) or True)
+    trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
+    assert order == NETWORKS
+
+
+def test_reconstructions_get_better() -> None:
+    history = run_training(_trainer(epochs=8, reconstruction_weight=50, learning_rate=3e-3), drawn_images(8, 32), None)
+    assert history[-1].losses["reconstruction"] < 0.8 * history[0].losses["reconstruction"]
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_ships_plain_layers(tmp_path: Path) -> None:
+    images, whole = drawn_images(8, 32), _trainer()
+    run_training(whole, images, None)
+    second = resumed_after(_plan(), images, 1, tmp_path / "checkpoint.safetensors")
+    assert same_weights(whole.modules["network"], second.modules["network"])
+    model = whole.scoring_model()
+    assert same_weights(model, second.scoring_model())
+    assert model.discriminator.comparison.references.any()
+    x = torch.rand(2, 1, 32, 32)
+    whole.network.eval()
+    torch.testing.assert_close(model.discriminator(x), whole.network.discriminator(x))
