@@ -17,7 +17,7 @@ from engine.imaging.cohort_csv import read_cohort_csv
 from engine.imaging.series import Series
 from engine.models.card import Metric
 from engine.scoring.applicability import age_in_years
-from trainers.metrics import measured
+from trainers.metrics import measured, resampled_patients
 
 FINDINGS = ("findings", "finding", "rsna_class", "cause", "grade", "lesions")
 """Columns whose cells name what an abnormal image shows; several are separated by "|"."""
@@ -99,9 +99,11 @@ def grouped(
             left_out.append({"column": part.column, "value": part.value, "n_normal": negative, "n_abnormal": positive})
             continue
         owners = [patients[index] for index in part.images]
+        own = truth[part.images]
+        drawn = list(resampled_patients(own, owners))
         for name, values in scores.items():
             chosen = np.asarray(values)[part.images]
-            metric, _ = measured(chosen.tolist(), truth[part.images].tolist(), owners)
+            metric, _ = measured(chosen.tolist(), own.tolist(), owners, drawn=drawn)
             metrics[name].setdefault(part.column, {})[part.value] = metric
     return Groups(metrics, tuple(left_out))
 

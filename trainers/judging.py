@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from engine.errors import CohortRejected
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle, load_bundle
@@ -20,7 +22,7 @@ from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
 from trainers.cohort import Cohort, check_alike, check_apart, check_normals, read_cohort
-from trainers.metrics import RocCurve, measured
+from trainers.metrics import RocCurve, measured, resampled_patients
 
 FEWEST_ABNORMALS = 5
 FEWEST_SCORED = 5
@@ -207,8 +209,10 @@ def _measured(scored: Sequence[tuple[SeriesResult, bool, str]], failures: tuple[
     results, abnormal, patients = zip(*scored, strict=True)
     metrics: dict[str, Metric] = {}
     curves: dict[str, RocCurve] = {}
+    drawn = list(resampled_patients(np.asarray(abnormal, bool), patients))
     for name in results[0].scores:
-        metrics[name], curves[name] = measured([r.scores[name].score for r in results], abnormal, patients)
+        values = [result.scores[name].score for result in results]
+        metrics[name], curves[name] = measured(values, abnormal, patients, drawn=drawn)
     return Evaluation(results, abnormal, patients, metrics, curves, failures)
 
 

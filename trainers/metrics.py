@@ -30,7 +30,11 @@ class RocCurve:
 
 
 def measured(
-    scores: Sequence[float], abnormal: Sequence[bool], patients: Sequence[str], *, seed: int = 0
+    scores: Sequence[float],
+    abnormal: Sequence[bool],
+    patients: Sequence[str],
+    *,
+    drawn: Sequence[Floats] | None = None,
 ) -> tuple[Metric, RocCurve]:
     """AUROC with its 95% interval, average precision, Youden's cut-off and the sensitivity at two specificities of one score.
 
@@ -40,11 +44,12 @@ def measured(
     Args:
         scores: of each image, higher = more abnormal, finite.
         abnormal, patients: of each image. There must be images of both classes.
+        drawn: `resampled_patients` of these images, where several scores share them.
     """
     score, truth = np.asarray(scores, np.float64), np.asarray(abnormal, bool)
     rate, sensitivity, cutoffs = roc_curve(truth, score, drop_intermediate=False)
     best = int(np.argmax(sensitivity - rate))
-    drawn = list(resampled_patients(truth, patients, seed))
+    drawn = list(resampled_patients(truth, patients)) if drawn is None else drawn
     resamples, curves = _resampled(score, truth, drawn)
     low, high = np.quantile(resamples, (0.025, 0.975))
     band = np.quantile(curves, (0.025, 0.975), axis=0)

@@ -51,10 +51,18 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
     assert trained.returncode == 0, trained.stderr
     assert bundle.is_file() and not bundle.with_suffix(".run").exists()
 
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(
+        "file,label,x,y,w,h,rows,columns\n" + "".join(f"{i:03d}.png,disc,31,5,10,10,48,48\n" for i in range(24, 36))
+    )
     judged = run(
-        "evaluate", "--model", bundle, "--normals", other, "--abnormals", other, "--out", tmp_path / "e", cwd=tmp_path
+        *("evaluate", "--model", bundle, "--normals", other, "--abnormals", other, "--out", tmp_path / "e"),
+        *("--against", bundle, "--boxes", boxes, "--study", "mean", "--batch", "8"),
+        cwd=tmp_path,
     )
     assert judged.returncode == 0, judged.stderr
+    assert "No difference" in judged.stderr and "of 12 marked regions" in judged.stderr
+    assert {"comparison.json", "localisation.json"} <= {file.name for file in (tmp_path / "e").iterdir()}
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert set(metrics) == {"code_norm", "reconstruction_error", "ssim"}
     wanted = {"auroc", "auroc_ci95", "auprc", "youden_cutoff", "sensitivity", "specificity", "n_normal", "n_abnormal"}

@@ -67,9 +67,9 @@ def against_background(title: str, name: str, found: Background) -> Figure:
     margin = 0.08 * max(high - low, 1e-9)
     axes.set(xlabel="share of the image that is background", ylabel=name, ylim=(low - margin, high + margin))
     rank = found.rank_correlation(name)
+    words = f"rank correlation among normals {rank:+.2f} (near 0: the score does not measure the background)"
     axes.set_title(
-        f"{title}: {name} against the share of background\nrank correlation among normals {rank:+.2f}"
-        f" (near 0: the score does not measure the background)",
+        f"{title}: {name} against the share of background\n{words if np.isfinite(rank) else ''}",
         fontsize=9,
     )
     axes.legend(fontsize=8, framealpha=0.9, edgecolor="0.85")
