@@ -60,3 +60,28 @@ def test_a_score_compared_with_itself_differs_by_nothing() -> None:
 def test_one_patients_abnormal_films_give_no_standard_error() -> None:
     metric, _ = measured([1, 2, 3, 4, 5, 6], [False, False, False, True, True, True], ["a", "b", "c", "d", "d", "d"])
     assert metric.auroc == 1 and metric.auroc_standard_error is None and metric.auroc_ci95_delong is None
+
+
+def test_the_same_films_four_times_are_no_more_evidence() -> None:
+    first = paired_test(PROTEIN.tolist(), (-KG).tolist(), SURGERY.tolist(), ONE_EACH)
+    second = paired_test(
+        np.tile(PROTEIN, 4).tolist(), np.tile(-KG, 4).tolist(), np.tile(SURGERY, 4).tolist(), ONE_EACH * 4
+    )
+    assert second.p_value == pytest.approx(first.p_value) and second.standard_error == pytest.approx(
+        first.standard_error
+    )
+
+
+def test_patients_with_normal_and_abnormal_films_are_compared_with_themselves() -> None:
+    generator = np.random.default_rng(5)
+    truth = np.repeat([False, True], 60)
+    patients = [str(index) for index in range(60)] * 2
+    found, errors = [], []
+    for _ in range(300):
+        build = generator.normal(0, 1.5, 60)  # what a patient's two films share
+        films = np.concatenate([build, build + 1]) + generator.normal(0, 0.5, 120)
+        area = areas(films[None], truth, patients)
+        found.append(area.areas[0])
+        errors.append(area.standard_error())
+    # taken for films of 120 patients they would seem to vary by more than twice as much
+    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.1)
