@@ -31,6 +31,14 @@ class GlowPosteriorPlan(TrainingPlan):
     """Table 2 of the paper; what it does not name is OpenAI's."""
 
     rounds: ClassVar[bool] = False
+    trial: ClassVar[Mapping[str, Any]] = {
+        "size": (32, 32),
+        "levels": 2,
+        "depth": 2,
+        "width": 16,
+        "batch": 8,
+        "mixture_normals": 0.4,
+    }
 
     method: str = "glow-posterior"
     size: tuple[int, ...] = (512, 512)

@@ -68,6 +68,7 @@ class Downward(nn.Module):
                 for r in reversed(resolutions(size)[1:])
             }
         )
+        self.halved = nn.AvgPool2d(2)
         self.linear = nn.Linear(channels(SMALLEST, width) * SMALLEST**2, outputs)
         self.apply(he_initialised)
 
@@ -78,7 +79,7 @@ class Downward(nn.Module):
         if r > SMALLEST:
             h = self._step(h, r)  # [B, channels(r / 2), r / 2, r / 2]
             if fade < 1:
-                h = torch.lerp(self._enter(F.avg_pool2d(x, 2), r // 2), h, fade)
+                h = torch.lerp(self._enter(self.halved(x), r // 2), h, fade)
             while h.shape[-1] > SMALLEST:
                 h = self._step(h, h.shape[-1])
         return self.linear(h.flatten(1))
@@ -88,7 +89,8 @@ class Downward(nn.Module):
         return entered
 
     def _step(self, h: Tensor, r: int) -> Tensor:
-        return F.avg_pool2d(self.convolution[str(r)](h), 2)
+        halved: Tensor = self.halved(self.convolution[str(r)](h))
+        return halved
 
 
 class Generator(nn.Module):
@@ -207,3 +209,9 @@ class AlphaGAN(AnomalyModel):
             "ssim": structural_dissimilarity(x, reconstruction),
         }
         return Anomaly(scores, heatmap=smoothed(error, self.heatmap_sigma), reconstruction=reconstruction)
+
+    @torch.no_grad()
+    def sample(self, count: int, temperature: float, generator: torch.Generator) -> Tensor:
+        """[count, 1, S, S] in [-1, 1]: fictional normals, codes drawn with `temperature` as their standard deviation."""
+        z = temperature * torch.randn(count, self.code, generator=generator)
+        return self.generator(z.to(self.generator.linear.weight.device)).float()
