@@ -24,6 +24,10 @@ SMALLEST_SIDE = 8
 """Pixels of a cut-out: fewer rows or columns, and the cut was a mistake."""
 
 
+DARKEST_SHOWN = np.float32(3 / 255)
+"""Where a step blacks out, tissue stays so much brighter that losses tell the two apart, also in an image kept as bytes."""
+
+
 class PlanarOptions(BaseModel):
     """Switches of the planar preprocessings, in the order of their steps.
 
@@ -204,7 +208,7 @@ def _on_square(
             own &= resize(part.astype(np.float32), inner) >= 0.5
     if view.blacked_out and view.valid is not None:
         kept = resize(view.valid.astype(np.float32), inner) >= 0.5
-        resized = np.where(kept, np.maximum(resized, np.float32(1 / 255)), np.float32(0))
+        resized = np.where(kept, np.maximum(resized, DARKEST_SHOWN), np.float32(0))
     square, mask = np.zeros(size, np.float32), np.zeros(size, bool)
     square[place], mask[place] = resized, own
     return square, None if mask.all() else mask

@@ -26,7 +26,7 @@ class Prepared:
         warnings: what preprocessing had to assume, in words.
         mask: [*S] bool, True where the network sees the patient's image, False in padding, where a step blacked out and where it painted over;
             None where it sees the image everywhere. Where foreground or lungs were masked, black tells the same to those who keep only
-            the tensor, even as bytes: what is blacked out is exactly -1 and what is shown is at least 1/255 of the range above it.
+            the tensor, even as bytes: what is blacked out is exactly -1 and what is shown is at least three of 255 levels above it.
     """
 
     tensor: Map
