@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainers.plan import Augmentation
 from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC, CHEST_PHANTOM, HAND_PHANTOM, HEAD_PHANTOM
 from trainers.starters.ratio_posterior import RATIO_POSTERIOR
+from trainers.starters.salad import MEM_DAE, SALAD
 from trainers.starters.starter import Starter
 
 ALPHA_GAN = [
@@ -111,4 +112,6 @@ AUTOENCODER_3D = [
     )
 ]
 
-STARTERS: dict[str, Starter] = {starter.id: starter for starter in [*ALPHA_GAN, *AUTOENCODER_3D, *RATIO_POSTERIOR]}
+STARTERS: dict[str, Starter] = {
+    starter.id: starter for starter in [*ALPHA_GAN, *AUTOENCODER_3D, *RATIO_POSTERIOR, *MEM_DAE, *SALAD]
+}
