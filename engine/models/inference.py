@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal, overload
 
 import torch
@@ -18,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
+from engine.models.depthwise_pooling import quicken_pooling
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
@@ -110,15 +113,31 @@ def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torc
     """
     ready = ready_network(model, device, dtype)
     layout = _layout(model)
-    piece = max(1, PIECE // math.prod(model.spec.size))
 
     @torch.inference_mode()
     def anomaly(x: Tensor) -> Anomaly:
         x = x.to(device, non_blocking=True).contiguous(memory_format=layout)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-            return joined([ready.anomaly(part) for part in x.split(piece if device.type == "cpu" else len(x))])
+            return ready.anomaly(x)
 
-    return anomaly
+    return anomaly if device.type != "cpu" else partial(in_pieces, anomaly, max(1, PIECE // math.prod(model.spec.size)))
+
+
+def in_pieces(anomaly: Callable[[Tensor], Anomaly], most: int, x: Tensor) -> Anomaly:
+    """The answers for [B, C, *S], a piece of at most `most` images at a time, as many pieces at once as torch has threads.
+
+    Threads that each take a piece of their own never wait for each other; those that share one wait at each layer, all for the slowest.
+    """
+    threads = torch.get_num_threads()
+    pieces = x.split(max(1, min(most, math.ceil(len(x) / threads))))
+    if threads == 1 or len(pieces) == 1:
+        return joined([anomaly(piece) for piece in pieces])
+    workers = min(threads, len(pieces))
+    try:
+        with ThreadPoolExecutor(workers, "piece", torch.set_num_threads, (threads // workers,)) as pool:
+            return joined(list(pool.map(anomaly, pieces)))
+    finally:
+        torch.set_num_threads(threads)  # part of the setting is one for all threads
 
 
 def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> AnomalyModel:
@@ -128,6 +147,7 @@ def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype)
     fold_normalisation(ready)
     if dtype == torch.float32 and fuses_on(device):
         fuse_rectifiers(ready)
+        quicken_pooling(ready)
     ready.to(device)
     flat = model.spec.spatial_dims == 2
     (convert_conv2d_weight_memory_format if flat else convert_conv3d_weight_memory_format)(ready, _layout(model))

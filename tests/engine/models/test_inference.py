@@ -50,6 +50,23 @@ def test_float32_inference_says_what_the_plain_network_says(
     agree(fast(x), plain)  # the second time with weights that are laid out already
 
 
+@pytest.mark.parametrize(("threads", "images"), [(2, 5), (2, 1), (4, 2), (3, 7)])
+def test_pieces_run_at_once_on_several_threads_and_the_answers_keep_their_order(
+    model: AlphaGAN, threads: int, images: int
+) -> None:
+    x = torch.rand(images, 1, 32, 32) * 2 - 1
+    fast = prepare_for_inference(model, CPU, torch.float32)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = fast(x)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    with torch.inference_mode():
+        agree(found, model.anomaly(x))
+
+
 def test_float32_scores_alone_as_in_a_batch(model: AlphaGAN) -> None:
     x = torch.rand(4, 1, 32, 32) * 2 - 1
     fast = prepare_for_inference(model, CPU, torch.float32)
