@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.models.card import Applicability
@@ -87,6 +88,11 @@ def _heads(data: Path) -> Path:
     return make_cohort(data / "heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=64, lesion_share=0.2)
 
 
+def _mixed_heads(data: Path) -> Path:
+    """Enough heads with a lesion to draw a mixture from, and to judge by."""
+    return make_cohort(data / "mixed-heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=130, lesion_share=0.4)
+
+
 CHEST_PHANTOM = ImageSet(
     name="chest-phantom",
     title="Synthetic chest",
@@ -120,3 +126,5 @@ HEAD_PHANTOM = ImageSet(
     limits=_PHANTOM_LIMITS,
     draw=_heads,
 )
+MIXED_HEAD_PHANTOM = replace(HEAD_PHANTOM, draw=_mixed_heads)
+"""The same kind of heads, more of them, two in five with a lesion."""
