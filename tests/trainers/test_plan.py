@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.errors import NormascopeError
 from engine.models.alpha_gan import resolutions
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.augment import augmented
 from trainers.growing import growing_stages
 from trainers.plan import Augmentation
-from trainers.planning import default_plan
+from trainers.planning import default_plan, planned
 
 
 def test_growth_is_the_papers_a_fade_and_a_stable_stage_at_each_resolution() -> None:
@@ -67,3 +68,58 @@ def test_a_shift_moves_by_a_share_of_the_side() -> None:
     moved = augmented(x, Augmentation(shift=0.1, rotation=0, scale=0), torch.Generator().manual_seed(0))
     columns = moved.amax(2).squeeze(1).argmax(1) - 32
     assert columns.abs().max() <= 7 and columns.abs().max() >= 4
+
+
+def test_what_is_not_asked_for_changes_nothing_that_was_drawn_before() -> None:
+    x = torch.rand(6, 1, 16, 16) * 2 - 1
+    how = Augmentation(shift=0.1, rotation=10, scale=0.1, mirror=True)
+    generator = torch.Generator().manual_seed(3)
+    angle, scale = (torch.rand(6, generator=generator) * 2 - 1 for _ in range(2))
+    shift = torch.rand(12, generator=generator).view(6, 2) * 2 - 1
+    mirrored = torch.where(torch.rand(6, generator=generator) < 0.5, -1.0, 1.0)
+    angle, scale = torch.deg2rad(10 * angle), 1 + 0.1 * scale
+    rows = [scale * angle.cos() * mirrored, -scale * angle.sin(), 0.2 * shift[:, 0]]
+    rows += [scale * angle.sin() * mirrored, scale * angle.cos(), 0.2 * shift[:, 1]]
+    matrix = torch.stack(rows, 1).view(6, 2, 3)
+    grid = torch.nn.functional.affine_grid(matrix, list(x.shape), align_corners=False)
+    expected = torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(augmented(x, how, torch.Generator().manual_seed(3)), expected)
+
+
+def test_the_default_set_flips_half_of_the_images_each_way_and_changes_nothing_else() -> None:
+    x = torch.rand(1, 1, 16, 16).expand(200, 1, 16, 16) * 2 - 1
+    changed = augmented(x, Augmentation.default_set(), torch.Generator().manual_seed(0))
+    versions = [x[0].flip(dims) for dims in ((), (1,), (2,), (1, 2))]
+    counts = [sum(bool(torch.allclose(image, version, atol=1e-5)) for image in changed) for version in versions]
+    assert sum(counts) == 200 and min(counts) > 30
+
+
+def test_the_advanced_set_leaves_a_change_out_for_half_of_the_images() -> None:
+    x = torch.full((400, 1, 16, 16), 0.0)  # grey throughout: only brightness shows
+    changed = augmented(x, Augmentation.advanced_set(), torch.Generator().manual_seed(0)).mean((1, 2, 3))
+    untouched = changed.abs() < 1e-6
+    assert 150 < int(untouched.sum()) < 250
+    assert changed.min() >= -0.2 - 1e-6 and changed.max() <= 0.2 + 1e-6  # a factor of .8 to 1.2 of a grey halfway up
+
+
+def test_a_stretch_is_drawn_for_each_axis_on_its_own() -> None:
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    square = torch.where((x.abs() < 0.5) & (y.abs() < 0.5), 1.0, -1.0).expand(50, 1, 64, 64)
+    how = Augmentation(shift=0, rotation=0, scale=0, stretch=0.2)
+    bright = augmented(square, how, torch.Generator().manual_seed(0))[:, 0] > 0
+    height, width = bright[:, :, 32].sum(1) / 32, bright[:, 32].sum(1) / 32
+    assert 0.8 < height.min() < 0.9 and 1.1 < height.max() < 1.3
+    assert torch.corrcoef(torch.stack([height, width]))[0, 1].abs() < 0.5
+
+
+def test_a_method_without_a_loss_on_held_out_normals_refuses_patience_before_anything_is_read() -> None:
+    with pytest.raises(NormascopeError, match="no loss on held-out normals"):
+        planned(
+            None,
+            "dcgan",
+            32,
+            1,
+            0,
+            torch.device("cpu"),
+            {"patience": 2, "stopping_share": 0.2, "width": 32, "noise": 8},
+        )
