@@ -88,6 +88,30 @@ def score(
 
 
 @cli.command()
+def preprocess(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, DICOMDIRs, zips or cohort CSVs.")],
+    out: Out,
+    model: Annotated[
+        str | None, typer.Option(help="As this installed model, or bundle file, has its images prepared.")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            help="By these steps, as in carrier,part,equalised: carrier, markers, part (or left, right), foreground,"
+            " lungs-removed, lungs-only, percentile, equalised, stretch. Without model or steps, all that Davletshina 2020 has."
+        ),
+    ] = None,
+    size: Annotated[int, typer.Option(min=8, help="Side of the square, where no model says it.")] = 256,
+) -> None:
+    """Show how studies are prepared for a model, each step a picture: one strip a series. Status 3 when one cannot be."""
+    from app.commands.preprocess import run_preprocess
+
+    if model is not None and steps is not None:
+        raise typer.BadParameter("a model brings its own steps: give one of the two", param_hint="--steps")
+    raise typer.Exit(run_preprocess(paths, out=out, model=model, steps=steps, size=size))
+
+
+@cli.command()
 def train(
     method: Annotated[str, typer.Option(help="A method's name, such as alpha-gan.")],
     normals: Annotated[str, typer.Option(help="Normal studies: a folder, zip or cohort CSV.")],
