@@ -16,7 +16,7 @@ from trainers.localisation import Marked
 from trainers.report.curves import forest, roc, two_models
 from trainers.report.distributions import against_background, histogram
 from trainers.report.drawing import save
-from trainers.report.galleries import GALLERY, gallery, marked_gallery, reconstructions
+from trainers.report.galleries import GALLERY, TOP_CASES, gallery, marked_gallery, reconstructions, top_cases
 from trainers.report.split_picture import SplitPart, split_picture
 
 _PAIRS = 4
@@ -24,7 +24,8 @@ _PAIRS = 4
 
 
 def write_plots(folder: Path, subject: Subject, evaluation: Evaluation) -> None:
-    """roc.png, histogram_SCORE.png, gallery_highest.png and gallery_lowest.png (by the primary score), reconstructions.png where there are any."""
+    """roc.png, histogram_SCORE.png, gallery_highest.png and gallery_lowest.png (by the primary score), reconstructions.png where there are any; top_cases.png
+    of volumes."""
     title, primary = subject.title, subject.primary_score
     save(roc(title, primary, evaluation.metrics, evaluation.curves), folder / "roc.png")
     calibration = subject.card.calibration if subject.card else None
@@ -38,6 +39,11 @@ def write_plots(folder: Path, subject: Subject, evaluation: Evaluation) -> None:
     pairs, abnormal = _pairs(subject, evaluation, ranked)
     if pairs:
         save(reconstructions(title, pairs, abnormal), folder / "reconstructions.png")
+    if evaluation.series[0].kind == "volume":
+        top = ranked[:TOP_CASES]
+        shown = _again(subject, evaluation, top)
+        if all(result.heatmap is not None for result in shown):
+            save(top_cases(title, shown, [evaluation.abnormal[index] for index in top]), folder / "top_cases.png")
 
 
 def write_groups(folder: Path, subject: Subject, evaluation: Evaluation, groups: Groups) -> None:
@@ -78,10 +84,14 @@ def _pairs(subject: Subject, evaluation: Evaluation, ranked: Sequence[int]) -> t
     """Images of both classes, evenly spaced over the ranking so that nobody chose them, scored again for their reconstructions."""
     sides = [[i for i in ranked if evaluation.abnormal[i] == ill] for ill in (False, True)]
     chosen = [side[int(place)] for side in sides for place in np.linspace(0, len(side) - 1, _PAIRS)]
-    again = list(subject.scorer.score([evaluation.results[index].series for index in chosen]))
     pairs = [
         (result, evaluation.abnormal[index])
-        for index, result in zip(chosen, again, strict=True)
+        for index, result in zip(chosen, _again(subject, evaluation, chosen), strict=True)
         if result.reconstruction is not None
     ]
     return [result for result, _ in pairs], [ill for _, ill in pairs]
+
+
+def _again(subject: Subject, evaluation: Evaluation, indices: Sequence[int]) -> list[SeriesResult]:
+    """Those images' results with their maps, which an evaluation does not keep."""
+    return list(subject.scorer.score([evaluation.results[index].series for index in indices]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -48,20 +49,36 @@ def tidy(axes: Axes) -> None:
 
 
 def hottest_slice(heatmap: npt.NDArray[np.floating] | None) -> int | None:
-    """The slice of a volume to show: the one with the highest mean; None for an image, or without a heatmap."""
-    if heatmap is None or heatmap.ndim == 2:
-        return None
-    return int(np.argmax(np.nan_to_num(heatmap.astype(np.float32), nan=0).clip(0, 5).mean(axis=(1, 2))))
+    """The slice of a volume to show; None for an image, or without a heatmap."""
+    return None if heatmap is None or heatmap.ndim == 2 else hottest_slices(heatmap, 1)[0]
+
+
+def hottest_slices(heatmap: npt.NDArray[np.floating], count: int) -> list[int]:
+    """The slices of a volume with the highest mean, the hottest first; a tenth of the slices lies between two of them."""
+    heat = np.nan_to_num(heatmap.astype(np.float32), nan=0).clip(0, 5).mean(axis=(1, 2))
+    apart = max(1, len(heat) // 10)
+    chosen: list[int] = []
+    for index in np.argsort(-heat, kind="stable").tolist():
+        if all(abs(index - other) >= apart for other in chosen):
+            chosen.append(index)
+        if len(chosen) == count:
+            break
+    return chosen
 
 
 def original(result: SeriesResult) -> Grey:
     """The image as its file asks to be shown, read again: results hold no originals. Of a volume its hottest, else its middle slice."""
     if result.series.kind == "radiograph":
         return result.series.load_radiograph().presentation()
-    volume = result.series.load_volume(workers=1)
     index = hottest_slice(result.heatmap)
-    plane = np.asarray(volume.voxels[len(volume.voxels) // 2 if index is None else index], np.float32)
-    return np.clip(plane / 80, 0, 1).astype(np.float32)  # the brain window, 0 to 80 HU
+    return brain_window(result, [index])[0]
+
+
+def brain_window(result: SeriesResult, slices: Sequence[int | None]) -> list[Grey]:
+    """Slices of a volume (None: the middle one), 0 to 80 HU shown as 0 to 1."""
+    voxels = result.series.load_volume(workers=1).voxels
+    chosen = (len(voxels) // 2 if index is None else index for index in slices)
+    return [np.clip(np.asarray(voxels[index], np.float32) / 80, 0, 1).astype(np.float32) for index in chosen]
 
 
 def thumbnail(image: Grey, side: int = THUMBNAIL) -> Grey:

@@ -13,13 +13,25 @@ from matplotlib.patches import Rectangle
 
 from engine.scoring.result import SeriesResult
 from trainers.localisation import Marked, Region
-from trainers.report.drawing import THUMBNAIL, colour, hottest_slice, original, show, show_heat, thumbnail
+from trainers.report.drawing import (
+    THUMBNAIL,
+    brain_window,
+    colour,
+    hottest_slice,
+    hottest_slices,
+    original,
+    show,
+    show_heat,
+    thumbnail,
+)
 
 GALLERY = 36
 COLUMNS = 9
 _FRAME, _GAP, _CAPTION = 3, 16, 22  # pixels of a page at 120 to the inch
 _CELL = (THUMBNAIL + _CAPTION + _FRAME + 5, THUMBNAIL + _GAP)
 MARKED = 24
+TOP_CASES = 6
+SLICES = 3
 
 
 def gallery(title: str, results: Sequence[SeriesResult], abnormal: Sequence[bool], indices: Sequence[int]) -> Figure:
@@ -79,6 +91,34 @@ def reconstructions(title: str, results: Sequence[SeriesResult], abnormal: Seque
     figure.suptitle(
         f"{title}: real beside reconstruction, from the highest to the lowest score of each class (percentile)",
         fontsize=9,
+    )
+    return figure
+
+
+def top_cases(title: str, results: Sequence[SeriesResult], abnormal: Sequence[bool]) -> Figure:
+    """The most abnormal volumes, a row each: their hottest slices as acquired, and with the heatmap. Shibata 2021, figures 11 to 14."""
+    figure, grid = plt.subplots(
+        len(results),
+        2 * SLICES,
+        figsize=(2 * SLICES * 1.75, len(results) * 1.9 + 0.5),
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, (result, ill) in enumerate(zip(results, abnormal, strict=True)):
+        assert result.heatmap is not None
+        chosen = hottest_slices(result.heatmap, SLICES)
+        planes = brain_window(result, chosen)
+        for column, (index, plane) in enumerate(zip(chosen, planes, strict=True)):
+            real = thumbnail(plane, 240)
+            show(grid[row, 2 * column], real, ill)
+            show(grid[row, 2 * column + 1], real)
+            show_heat(grid[row, 2 * column + 1], result.heatmap[index], real.shape)
+            grid[row, 2 * column].set_title(f"slice {index + 1}", fontsize=7.5, pad=3)
+        value = result.scores[result.primary]
+        words = f"{'abnormal' if ill else 'normal'}\n{value.score:.3g} ({value.percentile:.0f})"
+        grid[row, 0].set_ylabel(words, fontsize=8, color=colour(ill))
+    figure.suptitle(
+        f"{title}: the most abnormal cases, hottest slices first; heatmap 0 to 3 in cohort units", fontsize=9
     )
     return figure
 
