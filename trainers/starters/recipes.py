@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from trainers.plan import Augmentation
+from trainers.starters.davletshina import DAVLETSHINA
+from trainers.starters.glow_posterior import GLOW_POSTERIOR
 from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC, CHEST_PHANTOM, HAND_PHANTOM, HEAD_PHANTOM
+from trainers.starters.one_class_gan import ONE_CLASS_GAN
 from trainers.starters.ratio_posterior import RATIO_POSTERIOR
 from trainers.starters.salad import MEM_DAE, SALAD
 from trainers.starters.starter import Starter
@@ -113,5 +116,15 @@ AUTOENCODER_3D = [
 ]
 
 STARTERS: dict[str, Starter] = {
-    starter.id: starter for starter in [*ALPHA_GAN, *AUTOENCODER_3D, *RATIO_POSTERIOR, *MEM_DAE, *SALAD]
+    starter.id: starter
+    for starter in [
+        *ALPHA_GAN,
+        *AUTOENCODER_3D,
+        *ONE_CLASS_GAN,
+        *DAVLETSHINA,
+        *RATIO_POSTERIOR,
+        *GLOW_POSTERIOR,
+        *MEM_DAE,
+        *SALAD,
+    ]
 }
