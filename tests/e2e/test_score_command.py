@@ -207,3 +207,16 @@ def test_three_slices_are_not_a_volume_to_score(tmp_path: Path) -> None:
     assert finished.returncode == 3
     assert all(row["error"] for row in rows(tmp_path / "out"))
     assert pydicom.dcmread(folder / "0.dcm").Modality == "CT", "the patient's files are only read"
+
+
+def test_an_ensemble_of_named_models_is_one_row_with_the_mean_of_their_percentiles(tmp_path: Path) -> None:
+    picture = tmp_path / "film.png"
+    Image.fromarray((film(7) % 255).astype(np.uint8)).save(picture)
+    names = ("chest-phantom-alpha-gan", "hand-phantom-alpha-gan")
+    for model, out in ((f"ensemble:{','.join(names)}", "both"), (names[0], "one"), (names[1], "two")):
+        finished = run("score", picture, "--model", model, "--out", tmp_path / out, "--device", "cpu", cwd=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+    (row,) = rows(tmp_path / "both")
+    assert (row["model"], row["score_name"]) == ("ensemble", "ensemble")
+    each = [float(rows(tmp_path / out)[0]["percentile"]) for out in ("one", "two")]
+    assert float(row["percentile"]) == pytest.approx(sum(each) / 2, abs=0.01)
