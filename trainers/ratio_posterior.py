@@ -73,6 +73,9 @@ class RatioPosteriorPlan(TrainingPlan):
         le=1,
         description="share of the images whose edges are hidden, and of those with a hidden box",
     )
+    margin: float = Field(
+        default=0.0, ge=0, lt=0.4, description="of the side, at each edge, where the networks never look"
+    )
     occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
     occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
 
@@ -87,8 +90,10 @@ class RatioPosteriorTrainer(MethodTrainer):
 
     def __init__(self, plan: RatioPosteriorPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
-        self.average = RatioPosterior(plan.size[0], plan.width, plan.members, preprocessing=plan.preprocessing)
-        self.networks = [RatioNetwork(plan.width, plan.dropout) for _ in range(plan.members)]
+        self.average = RatioPosterior(
+            plan.size[0], plan.width, plan.members, margin=plan.margin, preprocessing=plan.preprocessing
+        )
+        self.networks = [RatioNetwork(plan.width, plan.dropout, plan.margin) for _ in range(plan.members)]
         for network, average in zip(self.networks, self.average.members, strict=True):
             average.load_state_dict(network.state_dict())
         self.average.requires_grad_(False).eval()

@@ -62,8 +62,9 @@ class RatioNetwork(nn.Module):
     Batch normalisation takes its statistics from normals and mixture together; of either alone they would tell the class.
     """
 
-    def __init__(self, width: int = 24, dropout: float = 0.0) -> None:
+    def __init__(self, width: int = 24, dropout: float = 0.0, margin: float = 0.0) -> None:
         super().__init__()
+        self.margin = margin
         self.features = nn.Sequential(
             nn.Conv2d(1, width, 5, 2, 2, bias=False),
             nn.BatchNorm2d(width),
@@ -79,13 +80,20 @@ class RatioNetwork(nn.Module):
         self.linear = nn.Linear(4 * width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = self.dropout(self.features(x).mean((2, 3)))  # [B, 96]
+        pooled = self.dropout(self.features(self.seen(x)).mean((2, 3)))  # [B, 96]
         logit: Tensor = self.linear(pooled)
         return logit[:, 0]
 
+    def seen(self, x: Tensor) -> Tensor:
+        """The image with its margin in one grey."""
+        hidden = math.ceil(self.margin * x.shape[-1])
+        if not hidden:
+            return x
+        return F.pad(x[..., hidden:-hidden, hidden:-hidden], (hidden,) * 4)
+
     def terms(self, x: Tensor) -> Tensor:
         """[B, 1, S / 16, S / 16]: what each position says. Their mean is `forward`'s logit, in eval mode."""
-        return F.conv2d(self.features(x), self.linear.weight[:, :, None, None], self.linear.bias)
+        return F.conv2d(self.features(self.seen(x)), self.linear.weight[:, :, None, None], self.linear.bias)
 
 
 class RatioPosterior(AnomalyModel):
@@ -98,6 +106,7 @@ class RatioPosterior(AnomalyModel):
         normal_share: pi of equation 2, estimated when training ends; 1 leaves the posterior up to a constant.
         slope, offset: turn the members' mean logit into the log ratio that held-out images support: a network that has learned its images by heart
             is too sure of new ones.
+        margin: at each edge, as a share of the side, where no member looks.
         preprocessing: name in engine.preprocess.
     """
 
@@ -113,17 +122,20 @@ class RatioPosterior(AnomalyModel):
         normal_share: float = 1.0,
         slope: float = 1.0,
         offset: float = 0.0,
+        margin: float = 0.0,
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
         if size < 2 * STRIDE or size % STRIDE:
             raise ValueError(f"size must be a multiple of {STRIDE} and at least {2 * STRIDE}, not {size}")
-        if members < 1 or not 0 < normal_share <= 1 or slope <= 0:
-            raise ValueError("members and slope must be positive, and the share of normals within 0 and 1")
+        if members < 1 or not 0 < normal_share <= 1 or slope <= 0 or not 0 <= margin < 0.4:
+            raise ValueError(
+                "members and slope must be positive, the share of normals within 0 and 1, and the margin under 0.4"
+            )
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width = width
+        self.width, self.margin = width, margin
         self.normal_share, self.slope, self.offset = normal_share, slope, offset
-        self.members = nn.ModuleList(RatioNetwork(width) for _ in range(members))
+        self.members = nn.ModuleList(RatioNetwork(width, margin=margin) for _ in range(members))
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -134,6 +146,7 @@ class RatioPosterior(AnomalyModel):
             "normal_share": self.normal_share,
             "slope": self.slope,
             "offset": self.offset,
+            "margin": self.margin,
             "preprocessing": self.spec.preprocessing,
         }
 

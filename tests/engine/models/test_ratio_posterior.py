@@ -61,7 +61,9 @@ def test_the_heatmap_has_the_score_as_its_mean(model: RatioPosterior, images: to
     assert found.heatmap.flatten(1).std(1).min() > 1e-3  # and it says something of where
 
 
-def test_the_score_is_minus_the_posterior_of_the_members_mean_logit(model: RatioPosterior, images: torch.Tensor) -> None:
+def test_the_score_is_minus_the_posterior_of_the_members_mean_logit(
+    model: RatioPosterior, images: torch.Tensor
+) -> None:
     with torch.inference_mode():
         found = model.anomaly(images)
         logit = torch.stack([member(images) for member in model.members]).mean(0)
@@ -75,6 +77,21 @@ def test_an_image_scores_alone_as_in_a_batch(model: RatioPosterior, images: torc
         together = model.anomaly(images).scores["log_posterior"]
         alone = torch.cat([model.anomaly(image[None]).scores["log_posterior"] for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_in_the_margin_changes_a_score(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    model = _warmed(RatioPosterior(size=64, width=4, members=1, margin=0.1))
+    other = torch.rand_like(images)
+    other[..., 7:-7, 7:-7] = images[..., 7:-7, 7:-7]
+    with torch.inference_mode():
+        found, same = model.anomaly(images), model.anomaly(other)
+        other[:, :, 10, 10] += 1
+        changed = model.anomaly(other)
+    assert torch.equal(found.scores["log_posterior"], same.scores["log_posterior"])
+    assert not torch.equal(found.scores["log_posterior"], changed.scores["log_posterior"])
+    assert found.heatmap is not None
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
