@@ -13,7 +13,7 @@ from app.commands.pictures import BACKGROUND, MARGIN, QUIET, TEXT, WARNING, Grey
 from engine.preprocess import Prepared, Steps
 
 PANE = 280
-"""Pixels of a pane's longer side."""
+"""Pixels of a film's longer side; a volume's slices together have twice as many."""
 TILES = 4
 """A volume is shown as a square of this many slices each way, evenly spaced."""
 UNSEEN = np.array([0.35, 0.05, 0.05], np.float32)
@@ -34,19 +34,20 @@ def strip(prepared: Prepared, steps: Steps, heading: str) -> Image.Image:
     panes = [(what, _tiled(picture)) for what, picture in steps]
     panes.append((f"what the model sees, {size}", _tiled(seen)))
     panes.append(("the model's view put back; red: not looked at", _put_back(prepared, seen, steps[0][1])))
-    pictures = [_picture(pane) for _, pane in panes]
-    captions = [textwrap.wrap(f"{number}. {what}", 36) for number, (what, _) in enumerate(panes, 1)]
+    side = PANE if seen.ndim == 2 else 2 * PANE
+    pictures = [_picture(pane, side) for _, pane in panes]
+    captions = [textwrap.wrap(f"{number}. {what}", side // 8) for number, (what, _) in enumerate(panes, 1)]
     height, lines = max(picture.height for picture in pictures), max(map(len, captions))
     foot = 52 + height + 8 + lines * LINE
     sheet = Image.new(
         "RGB",
-        (len(panes) * (PANE + MARGIN) + MARGIN, foot + MARGIN + LINE * len(prepared.warnings)),
+        (len(panes) * (side + MARGIN) + MARGIN, foot + MARGIN + LINE * len(prepared.warnings)),
         BACKGROUND,
     )
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, 14), heading, TEXT, font=ImageFont.load_default(18))
     for index, (picture, words) in enumerate(zip(pictures, captions, strict=True)):
-        left = MARGIN + index * (PANE + MARGIN)
+        left = MARGIN + index * (side + MARGIN)
         sheet.paste(picture, (left, 52))
         _write(draw, left, 60 + height, words, QUIET)
     _write(draw, MARGIN, foot + 6, prepared.warnings, WARNING)
@@ -78,9 +79,9 @@ def _tiled(picture: npt.NDArray[np.float32]) -> Colour:
     return np.concatenate(rows)
 
 
-def _picture(colour: Colour) -> Image.Image:
+def _picture(colour: Colour, side: int) -> Image.Image:
     """At the size of a pane; a small network's pixels stay squares."""
     image = Image.fromarray(np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8), "RGB")
-    scale = PANE / max(image.size)
+    scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)

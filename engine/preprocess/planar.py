@@ -114,7 +114,7 @@ def _narrowed(radiograph: Radiograph, options: PlanarOptions, steps: Steps | Non
     _record(steps, "the image as its file asks to be shown", picture)
     if options.carrier == "crop":
         _crop_carrier(view, radiograph.spacing)
-        _record(steps, "film cut from its scan", view.picture)
+        _record(steps, "no film in a scan" if view.framing.is_whole else "film cut from its scan", view.picture)
     if options.markers == "paint":
         _paint_markers(view)
         _record(steps, "markers painted over", view.picture)
