@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.local_error import local_error
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.structural_similarity import smoothed, structural_dissimilarity
 from engine.models.upsampled_convolution import UpsampledConvolution
@@ -193,11 +194,12 @@ class AlphaGAN(AnomalyModel):
         }
 
     def anomaly(self, x: Tensor) -> Anomaly:
-        """The paper's two scores, and structural dissimilarity.
+        """The paper's two scores, and two that are not the paper's.
 
         `code_norm`: ||Enc(x)||, equation 2.
         `reconstruction_error`: ||x - Gen(Enc(x))||_1, equation 1, as a mean over pixels so that sizes compare.
-        `ssim`: 1 - SSIM(x, Gen(Enc(x))) under a wide Gaussian; not the paper's.
+        `ssim`: 1 - SSIM(x, Gen(Enc(x))) under a wide Gaussian.
+        `local_error`: mean of the highest hundredth of the locally averaged |x - Gen(Enc(x))|.
         Heatmap: |x - Gen(Enc(x))| per pixel (figure 3), smoothed by `heatmap_sigma`.
         """
         z = self.encoder(x)  # [B, 128]
@@ -207,6 +209,7 @@ class AlphaGAN(AnomalyModel):
             "code_norm": torch.linalg.vector_norm(z.float(), dim=1),
             "reconstruction_error": error.flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
+            "local_error": local_error(error),
         }
         return Anomaly(scores, heatmap=smoothed(error, self.heatmap_sigma), reconstruction=reconstruction)
 

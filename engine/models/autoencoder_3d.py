@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.local_error import local_error
 from engine.models.structural_similarity import smoothed, structural_dissimilarity
 
 SLOPE = 0.2
@@ -88,13 +89,17 @@ class Autoencoder3D(AnomalyModel):
         return self.decoder(h)
 
     def anomaly(self, x: Tensor) -> Anomaly:
-        """`reconstruction_error`: mean |x - x'|; `mse`: mean squared; `ssim`: structural dissimilarity. Heatmap: |x - x'|, smoothed."""
+        """`reconstruction_error`: mean |x - x'|; `mse`: mean squared; `ssim`: structural dissimilarity; `local_error`: the worst places' |x - x'|.
+
+        Heatmap: |x - x'|, smoothed.
+        """
         reconstruction = self.reconstruct(x).float()
         error = (x.float() - reconstruction).abs()
         scores = {
             "reconstruction_error": error.flatten(1).mean(1),
             "mse": torch.square(error).flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
+            "local_error": local_error(error),
         }
         return Anomaly(scores, heatmap=smoothed(error, self.heatmap_sigma), reconstruction=reconstruction)
 

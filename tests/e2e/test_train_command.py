@@ -64,7 +64,7 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
     assert "No difference" in judged.stderr and "of 12 marked regions" in judged.stderr
     assert {"comparison.json", "localisation.json"} <= {file.name for file in (tmp_path / "e").iterdir()}
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
-    assert set(metrics) == {"code_norm", "reconstruction_error", "ssim"}
+    assert set(metrics) == {"code_norm", "reconstruction_error", "ssim", "local_error"}
     wanted = {"auroc", "auroc_ci95", "auprc", "youden_cutoff", "sensitivity", "specificity", "n_normal", "n_abnormal"}
     for metric in metrics.values():
         assert wanted <= set(metric) and (metric["n_normal"], metric["n_abnormal"]) == (24, 12)

@@ -33,7 +33,7 @@ def test_train_writes_a_calibrated_bundle_that_evaluate_judges_as_its_card_says(
     assert (card.training.n_train, card.training.n_calibration, card.training.n_validation_abnormal) == (42, 7, 8)
     assert all(table.n == 7 for table in card.calibration.scores.values())
     assert bundle.heatmap_mean is not None and (bundle.heatmap_p99 > bundle.heatmap_mean).all()
-    assert set(card.evaluation) == {"code_norm", "reconstruction_error", "ssim"}
+    assert set(card.evaluation) == {"code_norm", "reconstruction_error", "ssim", "local_error"}
     assert not (tmp_path / "m.run").exists()
 
     # the card's validation, done again from outside

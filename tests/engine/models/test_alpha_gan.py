@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, Generator
+from engine.models.local_error import local_error
 from engine.models.structural_similarity import structural_dissimilarity
 
 # Nakao 2021, Table 3: (layer, output shape) of the encoder, top to bottom, as channels x height x width
@@ -86,6 +87,7 @@ def test_scores_are_the_papers_equations() -> None:
         reconstruction = model.generator(z)
     torch.testing.assert_close(found.scores["code_norm"], z.square().sum(1).sqrt())
     torch.testing.assert_close(found.scores["reconstruction_error"], (x - reconstruction).abs().mean((1, 2, 3)))
+    torch.testing.assert_close(found.scores["local_error"], local_error((x - reconstruction).abs()))
     torch.testing.assert_close(found.heatmap, (x - reconstruction).abs())
     assert found.reconstruction is not None and found.reconstruction.abs().max() <= 1
 

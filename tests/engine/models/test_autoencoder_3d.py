@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.models.autoencoder_3d import Autoencoder3D
+from engine.models.local_error import local_error
 
 
 def test_all_that_is_drawn_comes_through_the_code() -> None:
@@ -18,6 +19,7 @@ def test_all_that_is_drawn_comes_through_the_code() -> None:
         found = model.anomaly(x)
     assert codes[0].shape == (2, 8)
     assert found.reconstruction is not None and found.reconstruction.shape == x.shape
+    torch.testing.assert_close(found.scores["local_error"], local_error((x - found.reconstruction).abs()))
     torch.testing.assert_close(found.scores["mse"], (x - found.reconstruction).square().mean((1, 2, 3, 4)))
 
 

@@ -28,7 +28,8 @@ def test_a_shipped_bundle_is_sound_small_and_honest(file) -> None:
     assert card.id == file.stem
     assert file.stat().st_size < (3e6 if card.applicability.synthetic else 10e6)
     found = Inference(bundle, "cpu")(torch.rand(1, 1, *card.input.size) * 2 - 1)
-    assert found.scores.keys() == card.calibration.scores.keys() == card.evaluation.keys()
+    # a score that was added to a method after a bundle was made has no place among its normals, and is not shown
+    assert found.scores.keys() >= card.calibration.scores.keys() == card.evaluation.keys()
     assert card.primary_score in found.scores
     assert found.heatmap is not None and bundle.heatmap_mean is not None
     assert card.limits and card.licence and card.training.source and card.training.licence and card.versions["torch"]
