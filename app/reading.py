@@ -61,6 +61,7 @@ class Reading(QObject):
         self._image_of = ""
         self._brought_forward = ""
         self._drawn: tuple[object, ...] = ()
+        self._pictures: dict[str, npt.NDArray[np.uint8] | None] = {}  # by path; None could not be read
         self._rest = QTimer(self, singleShot=True, interval=REST_MILLISECONDS)
         self._rest.timeout.connect(self._show_image)
         self.session.listen(self._changed)
@@ -82,6 +83,7 @@ class Reading(QObject):
         except NormascopeError as error:
             self.failed.emit(error)
             return
+        self._pictures.clear()
         self.session.open_study(study_uid, series, found)
         self._brought_forward = ""
         self._bring_forward(study_uid, found)
@@ -215,7 +217,7 @@ class Reading(QObject):
         if row is None:
             self._results.show_nothing()
             return
-        self._results.show_study(row, self.session, self.bundles, self._store.readings_of(row.study_uid))
+        self._results.show_study(row, self.session, self.bundles, self._store.readings_of(row.study_uid), self._alike())
         self._draw_result()
 
     def _show_image(self) -> None:
@@ -250,6 +252,17 @@ class Reading(QObject):
             self.failed.emit(error)
             return
         self._viewer.set_result(key, heatmap, reconstruction, self._title(result))
+
+    def _alike(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """Pictures of the normals that the series on screen is most like, by path; what cannot be read is said once, and left out."""
+        for result in self.session.results_of(self.session.series_key):
+            if (path := result.neighbours) and path not in self._pictures:
+                self._pictures[path] = None
+                try:
+                    self._pictures[path] = self._store.arrays.open(path)
+                except NormascopeError as error:
+                    self.failed.emit(error)
+        return {path: pictures for path, pictures in self._pictures.items() if pictures is not None}
 
     def _open_array(self, path: str) -> npt.NDArray[np.generic] | None:
         return self._store.arrays.open(path) if path else None

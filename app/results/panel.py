@@ -6,6 +6,7 @@ Shows what it is given. It asks no store and starts no scoring: what the reader 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -22,6 +23,9 @@ from engine.imaging.series import Series
 from engine.store.rows import ReadingRow, WorklistRow
 
 if TYPE_CHECKING:  # cards are read after the first frame
+    import numpy.typing as npt
+    from numpy import uint8
+
     from engine.models.card import Card
     from engine.models.shelf import InstalledBundle
 
@@ -70,8 +74,12 @@ class ResultsPanel(QWidget):
         session: Session,
         bundles: Sequence[InstalledBundle],
         readings: list[ReadingRow],
+        alike: Mapping[str, npt.NDArray[uint8]] = MappingProxyType({}),
     ) -> None:
-        """Everything known of the open study. Costs nothing when nothing changed, so that an open card stays open and the scroll stays."""
+        """Everything known of the open study. Costs nothing when nothing changed, so that an open card stays open and the scroll stays.
+
+        `alike`: the stored pictures that results name as their neighbours, by path.
+        """
         self.readings.show_reading(row, readings)
         warnings = tuple(self._image_warnings)
         hashes = tuple(bundle.hash for bundle in bundles)
@@ -81,7 +89,7 @@ class ResultsPanel(QWidget):
         other_study = not self._shown or self._shown[1:3] != shown[1:3]
         self._shown = shown
         self.header.show_study(row, session)
-        self._fill(row, session, bundles)
+        self._fill(row, session, bundles, alike)
         self._content.show()
         if other_study:
             self._scroll.verticalScrollBar().setValue(0)
@@ -113,7 +121,13 @@ class ResultsPanel(QWidget):
         outer.addWidget(self.readings)
         self.setMinimumWidth(260)
 
-    def _fill(self, row: WorklistRow, session: Session, bundles: Sequence[InstalledBundle]) -> None:
+    def _fill(
+        self,
+        row: WorklistRow,
+        session: Session,
+        bundles: Sequence[InstalledBundle],
+        alike: Mapping[str, npt.NDArray[uint8]],
+    ) -> None:
         """Build the parts anew for the series on screen."""
         while item := self._column.takeAt(0):
             if widget := item.widget():
@@ -128,7 +142,8 @@ class ResultsPanel(QWidget):
             if not result.scores:
                 self._column.addWidget(unscored_block(result, card))
             else:
-                block = ScoreBlock(result, card, drawn=result is drawn if several else None)
+                pictures = alike.get(result.neighbours)
+                block = ScoreBlock(result, card, drawn=result is drawn if several else None, alike=pictures)
                 block.overlay_wanted.connect(self.model_chosen)
                 self._column.addWidget(block)
             self._column.addWidget(rule())

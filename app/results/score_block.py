@@ -11,6 +11,7 @@ from app import appearance
 from app.results.card_view import CardView
 from app.results.histogram import Histogram, HistogramData, cut_off_score
 from app.results.labels import Foldout, caution, text
+from app.results.neighbours import NeighboursRow
 from app.results.wording import (
     cohort_noun,
     compared,
@@ -23,6 +24,9 @@ from app.results.wording import (
 from engine.store.rows import ResultRow, ScoreRow
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    from numpy import uint8
+
     from engine.models.card import Card
 
 PRIMARY_HEIGHT, OTHER_HEIGHT = 88, 44
@@ -31,7 +35,8 @@ PRIMARY_HEIGHT, OTHER_HEIGHT = 88, 44
 class ScoreBlock(QWidget):
     """One result. `card` is None when the model is no longer installed: then numbers stand without their histogram, and it says so.
 
-    `drawn` says whether the overlay is this model's, None where no other model's could be drawn instead.
+    `drawn` says whether the overlay is this model's, None where no other model's could be drawn instead. `alike`: [k, rows, columns] 8-bit
+    pictures of the normals that the image is most like, where the model has them.
 
     Signals:
         overlay_wanted(str): hash of the bundle whose overlay is wanted.
@@ -40,7 +45,13 @@ class ScoreBlock(QWidget):
     overlay_wanted = Signal(str)
 
     def __init__(
-        self, result: ResultRow, card: Card | None, parent: QWidget | None = None, *, drawn: bool | None = None
+        self,
+        result: ResultRow,
+        card: Card | None,
+        parent: QWidget | None = None,
+        *,
+        drawn: bool | None = None,
+        alike: npt.NDArray[uint8] | None = None,
     ) -> None:
         super().__init__(parent)
         self._card = card
@@ -55,6 +66,8 @@ class ScoreBlock(QWidget):
             self._add_other(column, name, result.scores[name])
         if result.posterior is not None:
             column.addWidget(text(self._posterior(result.posterior), appearance.TEXT_QUIET))
+        if alike is not None:
+            column.addWidget(NeighboursRow(alike))
         if card is None:
             column.addWidget(text("This model is no longer installed: its cohort cannot be shown.", appearance.WARNING))
         for warning in result.warnings:

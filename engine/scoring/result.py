@@ -30,6 +30,7 @@ class SeriesResult:
         heatmap: [rows, columns] or [slices, rows, columns] float16 in cohort units over the image's whole field; in-plane sides may be
             smaller than the image's. NaN where the model did not look.
         reconstruction: same field, float32 in [0, 1]: the model's normal version, never the patient's image.
+        neighbours: [k, rows, columns] uint8, small pictures of the training normals that this image is most like, the nearest first.
         error, error_kind: in words with the cure, and the error's type; "" when scored.
         warnings: what a reader must know of this result.
     """
@@ -42,6 +43,7 @@ class SeriesResult:
     posterior: float | None = None
     heatmap: npt.NDArray[np.float16] | None = None
     reconstruction: npt.NDArray[np.float32] | None = None
+    neighbours: npt.NDArray[np.uint8] | None = None
     error: str = ""
     error_kind: str = ""
     warnings: tuple[str, ...] = ()

@@ -210,6 +210,9 @@ class Scorer:
         if anomaly.reconstruction is not None:
             grey = (anomaly.reconstruction[index, 0].numpy() + 1) / 2
             reconstruction = prepared.to_field(np.clip(grey, 0, 1).astype(np.float32), longest)
+        neighbours = None
+        if anomaly.neighbours is not None:
+            neighbours = np.rint((anomaly.neighbours[index].numpy() + 1) * 127.5).astype(np.uint8)
         posterior = None if anomaly.posterior is None else float(anomaly.posterior[index])
         return SeriesResult(
             ready.series,
@@ -220,6 +223,7 @@ class Scorer:
             posterior,
             heatmap,
             reconstruction,
+            neighbours,
             warnings=ready.warnings,
         )
 

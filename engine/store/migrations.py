@@ -128,7 +128,13 @@ def _version_4(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3, _version_4)
+def _version_5(connection: Connection) -> None:
+    """Pictures of the normals that an image is most like, beside the database as heatmaps are."""
+    for table in ("results", "superseded_results"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN neighbours TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3, _version_4, _version_5)
 CURRENT_VERSION = len(MIGRATIONS)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
@@ -52,8 +53,8 @@ def is_registered(connection: Connection, bundle: Registrable) -> bool:
     return row is not None and bool(row.current) and row.path == str(bundle.path)
 
 
-def record(connection: Connection, job: Job, result: SeriesResult, heatmap: str, reconstruction: str) -> None:
-    """Write the result's row."""
+def record(connection: Connection, job: Job, result: SeriesResult, paths: Mapping[str, str]) -> None:
+    """Write the result's row. `paths` of its stored arrays by column, "" where there is none."""
     primary = result.scores.get(result.primary)
     scores = {
         name: {"score": value.score, "percentile": value.percentile, "flagged": value.flagged}
@@ -69,8 +70,7 @@ def record(connection: Connection, job: Job, result: SeriesResult, heatmap: str,
             percentile=None if primary is None else primary.percentile,
             flagged=primary is not None and primary.flagged,
             posterior=result.posterior,
-            heatmap=heatmap,
-            reconstruction=reconstruction,
+            **paths,
             warnings=json.dumps(result.warnings),
             created_at=time.time(),
         )
@@ -96,7 +96,16 @@ def of_study(connection: Connection, study_uid: str) -> list[ResultRow]:
         jobs.c.reason,
         bundles.c.id.label("bundle_id"),
     )
-    wanted = (r.scores, r.primary_score, r.posterior, r.heatmap, r.reconstruction, r.warnings, r.created_at)
+    wanted = (
+        r.scores,
+        r.primary_score,
+        r.posterior,
+        r.heatmap,
+        r.reconstruction,
+        r.neighbours,
+        r.warnings,
+        r.created_at,
+    )
     query = select(*columns, bundles.c.current, *wanted).join(bundles, bundles.c.hash == jobs.c.bundle_hash)
     same = (r.series_key == jobs.c.series_key) & (r.bundle_hash == jobs.c.bundle_hash)
     query = query.outerjoin(results, same).where(jobs.c.study_uid == study_uid)
@@ -126,6 +135,7 @@ def _row(row: Any) -> ResultRow:
         posterior=row.posterior,
         heatmap=row.heatmap,
         reconstruction=row.reconstruction,
+        neighbours=row.neighbours,
         warnings=tuple(json.loads(row.warnings)),
         created_at=row.created_at,
     )

@@ -117,7 +117,7 @@ class ResultRow:
     Attributes:
         state: of the job; `scores` is empty unless "done".
         current: False for a bundle that another one of the same id has replaced; it ranks the series only until that one has scored it.
-        heatmap, reconstruction: paths below the store's array folder ("" when there is none), for `Store.arrays.open`. Shapes and
+        heatmap, reconstruction, neighbours: paths below the store's array folder ("" when there is none), for `Store.arrays.open`. Shapes and
             units: `engine.scoring.result.SeriesResult`.
         error: why the job failed or the model does not apply, in words; "" otherwise.
     """
@@ -133,6 +133,7 @@ class ResultRow:
     posterior: float | None = None
     heatmap: str = ""
     reconstruction: str = ""
+    neighbours: str = ""
     warnings: tuple[str, ...] = ()
     error: str = ""
     created_at: float = 0.0

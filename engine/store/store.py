@@ -179,7 +179,7 @@ class Store:
         with self._database.reading() as connection:
             if not jobs.is_mine(connection, job):  # before the arrays: those of a written result are never replaced
                 return False
-        paths = {"heatmap": "", "reconstruction": ""}
+        paths = {"heatmap": "", "reconstruction": "", "neighbours": ""}
         content = f"{job.series.key}/{job.series.fingerprint}"  # the arrays of a superseded result stay what they were
         for kind in paths:
             array = getattr(result, kind)
@@ -188,7 +188,7 @@ class Store:
         with self._database.writing() as connection:
             if not jobs.complete(connection, job):
                 return False
-            results.record(connection, job, result, paths["heatmap"], paths["reconstruction"])
+            results.record(connection, job, result, paths)
             jobs.summarise(connection, job)
             return True
 

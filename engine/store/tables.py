@@ -93,6 +93,7 @@ results = Table(
     Column("posterior", Float),
     Column("heatmap", Text),
     Column("reconstruction", Text),
+    Column("neighbours", Text),
     Column("warnings", Text),
     Column("created_at", Float),
 )

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.results.histogram import Histogram
 from app.results.labels import Foldout
+from app.results.neighbours import CAPTION, NeighboursRow
 from app.results.panel import ResultsPanel
 from app.results.wording import RESEARCH_NOTICE
 from app.state.session import Session
@@ -141,6 +142,22 @@ def test_every_score_stands_beside_its_cohort(panel: ResultsPanel) -> None:
     assert "40th percentile" in said
     assert {plot.data.score for plot in panel.findChildren(Histogram)} == {0.98, 0.4}
     assert "log p(normal) -12.5" in said
+
+
+def test_the_normals_that_an_image_is_most_like_stand_in_a_row_under_its_scores(panel: ResultsPanel) -> None:
+    pictures = np.stack([np.full((40, 40), grey, np.uint8) for grey in (10, 90, 170, 250)])
+    result = replace(SCORED, neighbours="ab/alike.npy")
+    panel.show_study(ROW, session_of(result), [CHEST], [], {"ab/alike.npy": pictures})
+    (row,) = panel.findChildren(NeighboursRow)
+    assert CAPTION in words(row)
+    shown = [label.pixmap().toImage().pixelColor(5, 5).red() for label in row.findChildren(QLabel) if label.pixmap()]
+    assert shown == [10, 90, 170, 250]
+    assert row.geometry().right() <= panel.width()
+
+
+def test_a_model_without_such_pictures_shows_none(panel: ResultsPanel) -> None:
+    panel.show_study(ROW, session_of(SCORED), [CHEST], [], {})
+    assert not panel.findChildren(NeighboursRow)
 
 
 def test_warnings_of_image_and_result_are_said_once(panel: ResultsPanel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from PIL import Image
 
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
+from engine.models.base import Anomaly
 from engine.models.bundle import Bundle, load_bundle
+from engine.models.inference import Inference
 from engine.scoring.scorer import Scorer
 
 
@@ -43,10 +46,27 @@ def test_every_series_has_one_result_in_order_and_only_the_broken_one_an_error(
     assert "film_3.png" in results[3].error and not results[3].scores
     for index, result in enumerate(results):
         if index != 3:
+            # of what the network gives, the scores that the card places among normals, and no other
             assert set(result.scores) == {"code_norm", "reconstruction_error", "ssim"}
             assert result.heatmap is not None and result.heatmap.dtype == np.float16
             rows, columns = result.heatmap.shape
             assert rows / columns == pytest.approx((40 + 9 * index) / 64, rel=0.1), "the map must cover this very film"
+
+
+def test_pictures_of_the_nearest_normals_reach_each_result_as_bytes(
+    bundle: Bundle, films: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Inference.__call__
+
+    def remembers(self: Inference, x: torch.Tensor) -> Anomaly:
+        pictures = torch.linspace(-1, 1, 256).view(1, 1, 16, 16).expand(len(x), 2, 16, 16)
+        return replace(plain(self, x), neighbours=pictures)
+
+    assert next(Scorer(bundle, "cpu").score(films[:1])).neighbours is None
+    monkeypatch.setattr(Inference, "__call__", remembers)
+    (result,) = Scorer(bundle, "cpu").score(films[:1])
+    assert result.neighbours is not None and result.neighbours.dtype == np.uint8
+    assert np.array_equal(result.neighbours, np.tile(np.arange(256).reshape(16, 16), (2, 1, 1)))
 
 
 def test_a_score_does_not_depend_on_the_batch_it_came_in(bundle: Bundle, films: list[Series]) -> None:

@@ -88,6 +88,7 @@ def make_result() -> Callable[..., SeriesResult]:
             posterior=-3.5,
             heatmap=np.full((8, 6), percentile / 100, np.float16),
             reconstruction=np.full((8, 6), 0.5, np.float32),
+            neighbours=np.full((4, 3, 3), 9, np.uint8),
             warnings=("spacing unknown",),
         )
 
