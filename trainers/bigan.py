@@ -9,6 +9,7 @@ Hinge losses (supplement .4) on Donahue's pairs; x are images, n ~ N(0, 1), h(y)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
@@ -25,6 +26,7 @@ class BiGANPlan(AdversarialPlan):
     """The paper's (supplement .4, BiGAN)."""
 
     method: str = "bigan"
+    trial: ClassVar[Mapping[str, Any]] = {"size": (32, 32), "width": 8, "code": 32}
     width: int = Field(default=64, ge=1, description="channels next to the image")
     code: int = Field(default=200, ge=1)
 

@@ -9,6 +9,7 @@ With x images, n noise, H the cross-entropy of a logit and a label, and u unifor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ class DCGANPlan(AdversarialPlan):
     """The paper's (supplement .4, DCGAN)."""
 
     method: str = "dcgan"
+    trial: ClassVar[Mapping[str, Any]] = {"size": (64, 64), "width": 64, "noise": 64}
     size: tuple[int, ...] = (512, 512)
     batch: int = Field(default=80, ge=2)
     discriminator_rate: float = Field(default=0.01, gt=0, description="of the learning rate, for the discriminator")

@@ -15,7 +15,7 @@ drawn images, so that each is judged in a batch of its own. The paper gives no l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
@@ -32,6 +32,7 @@ class HandAlphaGANPlan(AdversarialPlan):
     """The paper's (supplement .4, alpha-GAN)."""
 
     method: str = "hand-alpha-gan"
+    trial: ClassVar[Mapping[str, Any]] = {"size": (32, 32), "width": 8, "code": 32}
     width: int = Field(default=64, ge=1, description="channels next to the image")
     code: int = Field(default=200, ge=8)
     reconstruction_weight: float = Field(default=10.0, ge=0, description="lambda of the masked mean absolute error")

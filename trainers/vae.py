@@ -7,7 +7,8 @@ likelihood's bound for a Gaussian of variance 1/2 a pixel.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
@@ -24,6 +25,7 @@ class VAEPlan(MaskedAutoencoderPlan):
     """The paper's (supplement .4, VAE)."""
 
     method: str = "vae"
+    trial: ClassVar[Mapping[str, Any]] = {"size": (64, 64), "width": 64, "code": 64}
     augmentation: Augmentation = Field(default_factory=Augmentation.default_set)
     width: int = Field(default=512, ge=1, description="channels at 2 x 2")
     code: int = Field(default=1024, ge=1)

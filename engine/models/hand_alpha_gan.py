@@ -24,7 +24,7 @@ COMPARISONS = 4
 class Encoder(nn.Module):
     """[B, 1, 128, 128] -> [B, 64, 64, 64] -> [B, 128, 32, 32] -> [B, 256, 16, 16] -> [B, 512, 8, 8] -> [B, 1024, 4, 4] -> mean, log-variance [B, 200].
 
-    The log-variance goes through a Tanh, as in the authors' public code: a code is never drawn from further than .6 to 1.6 standard deviations.
+    The log-variance goes through a Tanh, as in the authors' public code: standard deviations stay between .6 and 1.65.
     """
 
     def __init__(self, size: int, code: int, width: int = 64) -> None:
