@@ -14,7 +14,7 @@ from typing import Any
 from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle
-from engine.models.card import Metric
+from engine.models.card import Card, Metric
 from trainers import report
 from trainers.background import background_of
 from trainers.cohort import Cohort, mixed_sizes, write_table
@@ -26,6 +26,19 @@ from trainers.report.split_picture import SplitPart
 from trainers.studies import StudyRule, by_study
 
 __all__ = ["FEWEST_SCORED", "evaluate", "judge"]
+
+_NOT_ALWAYS = (
+    *(
+        "groups.json",
+        "groups.png",
+        "studies.json",
+        "background.json",
+        "reconstructions.png",
+        "top_cases.png",
+        "split.png",
+    ),
+    *("comparison.json", "comparison.png", "localisation.json", "localisation.png"),
+)
 
 
 def evaluate(
@@ -62,21 +75,14 @@ def evaluate(
     regions = read_regions(boxes) if boxes is not None else {}
     subject = Subject.of(model, device, batch)
     other = Subject.of(against, device, batch) if against is not None else None
-    good, bad = read_sides(normals, abnormals)
-    good, bad, learned = without_learned(good, bad, (*subject.cards, *(other.cards if other else ())))
-    if learned:
-        say(f"{len(learned)} images are left out: {LEARNED}")
-    if sizes := mixed_sizes((*good.series, *bad.series)):
-        say(sizes)
-
+    good, bad, learned = _sides(normals, abnormals, (*subject.cards, *(other.cards if other else ())), say)
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
-    unread = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())
-    if missing := len(evaluation.failures) + len(unread):
-        first = unread[0] if unread else evaluation.failures[0].error
-        say(f"{missing} files have no score; scores.csv says why. The first: {first}")
+    unread = _unread(good, bad, evaluation, say)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in _NOT_ALWAYS:  # of an earlier evaluation, of another model perhaps
+            (folder / name).unlink(missing_ok=True)
         _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
         _write_scores(folder / "scores.csv", evaluation, learned, unread)
         report.write_plots(folder, subject, evaluation)
@@ -91,6 +97,29 @@ def evaluate(
             f"cannot write here ({error.strerror})", where=folder, cure="Free some space, or choose another folder."
         ) from error
     return evaluation.metrics
+
+
+def _sides(
+    normals: str | Path, abnormals: str | Path, cards: Sequence[Card], say: Callable[[str], None]
+) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
+    """Both cohorts without the patients learned from, and the images of these; says what was done."""
+    good, bad, learned = without_learned(*read_sides(normals, abnormals), cards)
+    if learned:
+        say(f"{len(learned)} images are left out: {LEARNED}")
+    if sizes := mixed_sizes((*good.series, *bad.series)):
+        say(sizes)
+    return good, bad, learned
+
+
+def _unread(
+    good: Cohort, bad: Cohort, evaluation: Evaluation, say: Callable[[str], None]
+) -> tuple[NormascopeError, ...]:
+    """Files that never became an image, each once; says how many have no score."""
+    unread = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())
+    if missing := len(evaluation.failures) + len(unread):
+        first = unread[0] if unread else evaluation.failures[0].error
+        say(f"{missing} files have no score; scores.csv says why. The first: {first}")
+    return unread
 
 
 def _write_parts(

@@ -61,6 +61,8 @@ def test_everything_asked_for_is_written_and_said_in_words(
     )
     notes: list[str] = []
     out = tmp_path / "report"
+    out.mkdir()
+    (out / "top_cases.png").write_bytes(b"of another model, evaluated here before")
     evaluate(
         tiny_bundle_file, source, source, out, against=tiny_bundle_file, boxes=boxes, on_note=notes.append, device="cpu"
     )
@@ -83,6 +85,7 @@ def test_everything_asked_for_is_written_and_said_in_words(
         "split.png",
         "background_reconstruction_error.png",
     } <= drawn
+    assert "top_cases.png" not in drawn
     said = "\n".join(notes)
     assert (
         "1 files have no score" in said and "No difference" in said and "marked regions" in said and "By study" in said
