@@ -33,7 +33,10 @@ from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import AdamW
 
+from engine.models.base import AnomalyModel
+from engine.models.bundle import load_bundle
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
+from engine.models.shelf import find
 from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
 from trainers.mixture_proportion import normal_share
 from trainers.occlusion import occluded
@@ -63,6 +66,9 @@ class RatioPosteriorPlan(TrainingPlan):
     folds: int = Field(default=4, ge=2, description="of the patients, one of which each member does not learn from")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="of the pooled features")
     average_decay: float = Field(default=0.97, ge=0, lt=1, description="of the moving average of the weights")
+    start: str = Field(
+        default="", description="id or file of a ratio posterior of other images, whose weights training starts from"
+    )
     risk: Literal["logistic", "non-negative"] = Field(default="logistic", description="see the module")
     least_normal_share: float = Field(
         default=0.4, ge=0, lt=1, description="c of the non-negative risk: the mixture surely has as many normals"
@@ -94,6 +100,8 @@ class RatioPosteriorTrainer(MethodTrainer):
             plan.size[0], plan.width, plan.members, margin=plan.margin, preprocessing=plan.preprocessing
         )
         self.networks = [RatioNetwork(plan.width, plan.dropout, plan.margin) for _ in range(plan.members)]
+        if plan.start:
+            self._start_from(load_bundle(find(plan.start).path).model)
         for network, average in zip(self.networks, self.average.members, strict=True):
             average.load_state_dict(network.state_dict())
         self.average.requires_grad_(False).eval()
@@ -111,6 +119,14 @@ class RatioPosteriorTrainer(MethodTrainer):
             self.optimizers[f"member {index}"] = optimizer
             self.learners.append(learner)
         self.epoch = 0
+
+    def _start_from(self, other: AnomalyModel) -> None:
+        """Take the features of another ratio posterior, a member each; what they mean here is learned anew. Raises ValueError when they do not fit."""
+        if not isinstance(other, RatioPosterior) or other.width != self.plan.width:
+            raise ValueError(f"{self.plan.start} is no ratio posterior of width {self.plan.width} to start from")
+        members = [member for member in other.members if isinstance(member, RatioNetwork)]
+        for index, network in enumerate(self.networks):
+            network.features.load_state_dict(members[index % len(members)].features.state_dict())
 
     def begin(self, images: TrainingImages) -> None:
         assert images.mixture is not None  # `mixture = "always"` refuses a run without one

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from engine.models.bundle import save_bundle
+from engine.models.card import (
+    Applicability,
+    Calibration,
+    Card,
+    CohortSummary,
+    InputSpec,
+    Preprocessing,
+    ScoreCalibration,
+)
+from engine.models.ratio_posterior import RatioPosterior
 
 Make = Callable[..., Path]
 
@@ -43,3 +56,28 @@ def cohort_csv(tmp_path: Path) -> Make:
         return folder / "cohort.csv"
 
     return made
+
+
+@pytest.fixture
+def bundle_of(tmp_path: Path) -> Callable[[RatioPosterior], Path]:
+    """Write a ratio posterior with a card that says nothing of it."""
+
+    def written(model: RatioPosterior) -> Path:
+        table = ScoreCalibration(normal_scores=(0.0, 1.0), n=2)
+        card = Card(
+            id="small",
+            title="Small",
+            summary="",
+            method="ratio-posterior",
+            architecture=model.architecture,
+            input=InputSpec(spatial_dims=2, size=model.spec.size),
+            preprocessing=Preprocessing(name="chest"),
+            applicability=Applicability(),
+            primary_score="log_posterior",
+            calibration=Calibration(scores={"log_posterior": table}),
+            training=CohortSummary(name="none"),
+        )
+        save_bundle(tmp_path / "small.safetensors", model, card, None, None, dtype=torch.float16)
+        return tmp_path / "small.safetensors"
+
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.errors import CohortRejected
+from engine.models.ratio_posterior import RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from trainers.draw import drawn_cohorts
 from trainers.method import Batch, TrainingImages
@@ -89,7 +91,9 @@ def test_the_risks_agree_until_the_mixture_looks_less_normal_than_it_can_be() ->
     risk, step = bounded.risk(known, mixture)
     assert risk > plain.risk(known, mixture)[0]
     step.backward()
-    assert mixture.grad is not None and (mixture.grad < 0).all()  # a step downwards makes the mixture look more normal again
+    assert (
+        mixture.grad is not None and (mixture.grad < 0).all()
+    )  # a step downwards makes the mixture look more normal again
 
 
 def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingImages) -> None:
@@ -127,6 +131,19 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImag
     assert second.scoring_model().architecture == whole.scoring_model().architecture
     for name, value in whole.scoring_model().state_dict().items():
         torch.testing.assert_close(second.scoring_model().state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_run_may_start_from_the_features_of_another(bundle_of: Callable[[RatioPosterior], Path]) -> None:
+    torch.manual_seed(7)
+    other = RatioPosterior(size=32, width=4, members=1)
+    trainer = _trainer(start=str(bundle_of(other)))
+    for network in trainer.networks:
+        for kept, given in zip(network.features.parameters(), other.members[0].features.parameters(), strict=True):
+            torch.testing.assert_close(kept, given, rtol=1e-3, atol=1e-4)  # stored as float16
+    linear = [network.linear.weight for network in trainer.networks]
+    assert not torch.equal(linear[0], linear[1])
+    with pytest.raises(ValueError, match="width 8"):
+        _trainer(start=str(bundle_of(other)), width=8)
 
 
 def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:

@@ -10,16 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.models.bundle import load_bundle, save_bundle
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
+from engine.models.bundle import load_bundle
 from engine.models.ratio_posterior import RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from trainers.cohort import read_cohort
@@ -43,29 +34,6 @@ def test_a_letter_is_painted_over() -> None:
     seen = without_markers(lettered)
     assert seen[20:36, 10:22].max() < 0.4
     assert np.abs(seen - lettered)[60:, 60:].max() < 0.05
-
-
-@pytest.fixture
-def bundle_of(tmp_path: Path) -> Callable[[RatioPosterior], Path]:
-    def written(model: RatioPosterior) -> Path:
-        table = ScoreCalibration(normal_scores=(0.0, 1.0), n=2)
-        card = Card(
-            id="small",
-            title="Small",
-            summary="",
-            method="ratio-posterior",
-            architecture=model.architecture,
-            input=InputSpec(spatial_dims=2, size=model.spec.size),
-            preprocessing=Preprocessing(name="chest"),
-            applicability=Applicability(),
-            primary_score="log_posterior",
-            calibration=Calibration(scores={"log_posterior": table}),
-            training=CohortSummary(name="none"),
-        )
-        save_bundle(tmp_path / "small.safetensors", model, card, None, None, dtype=torch.float16)
-        return tmp_path / "small.safetensors"
-
-    return written
 
 
 class _ReadsBorders(RatioPosterior):
