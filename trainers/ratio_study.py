@@ -30,8 +30,8 @@ from trainers.shortcuts import shortcut_checks
 from trainers.starters.recipes import STARTERS
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
-CURVE_MEMBERS = 2
-"""Networks of each point of the curve; a bundle has more."""
+CURVE_PLAN = {"members": 1, "mixture_normals": 0.5}
+"""What differs from the bundle's plan at each point: one network, and more unlabelled normals, so that a rare disease still has some images."""
 
 
 def measured_checks(bundle: Bundle, table: Path, boxes: Path | None = None) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def mixture_curve(name: str, data: Path, out: Path, rates: Sequence[float] = RAT
     """Train a starter's recipe with each share of abnormal images in the mixture; what the card and the picture need, kept in `out`/curve.json."""
     starter, points = STARTERS[name], []
     for rate in rates:
-        plan = {**starter.plan, "mixture_rate": rate, "members": CURVE_MEMBERS}
+        plan = {**starter.plan, **CURVE_PLAN, "mixture_rate": rate}
         file = out / f"rate-{rate}" / f"{starter.id}.safetensors"
         if not file.exists():
             replace(starter, plan=plan).make(data, file.parent, "cpu", lambda progress: print(progress, flush=True))
@@ -73,8 +73,8 @@ def mixture_curve(name: str, data: Path, out: Path, rates: Sequence[float] = RAT
         points.append(_point(rate, card.training.n_mixture, card.recipe["findings"], card.evaluation["log_posterior"]))
     curve = {
         "note": (
-            f"AUROC on the validation patients by share of abnormal images in the unlabelled mixture. Each point is a training of its own with {CURVE_MEMBERS} "
-            "networks and the bundle's plan otherwise; the fewer abnormal images are asked for, the smaller the mixture is."
+            "AUROC on the validation patients by share of abnormal images in the unlabelled mixture. Each point is a training of its own, with one network "
+            "where the bundle averages several, and with half of the training normals in the mixture."
         ),
         "points": points,
     }
