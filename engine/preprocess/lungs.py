@@ -20,7 +20,7 @@ COMPACT = 0.85
 """Of its hull, that a lung fills: with a shoulder joined to it, it fills less."""
 AT_EDGE = 0.15
 """Of its outline, that may lie where the body ends."""
-THRESHOLDS = 16
+THRESHOLDS = 10
 
 
 def lung_fields(image: Map) -> tuple[Mask, bool]:
