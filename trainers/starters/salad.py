@@ -15,6 +15,7 @@ _RESNET = (
     "The paper's ResNet-18 and its mirror at 96 x 96 instead of 512 x 512 and with a quarter of its channels; Adam at 1e-3 falling to 1e-4 instead of "
     "1e-4, for a run of a fraction of the paper's about 150,000 steps"
 )
+_NOTE = "The recipe was decided before any of its images was scored, and run once."
 _LIMITS = (
     "It shows small pictures of the normals it learned from: what is most like an image to it need not be so to a radiologist.",
     "Its reconstructions are blurred: ribs, vessels and trabeculae are missing from them in normals too.",
@@ -35,6 +36,7 @@ SALAD = [
         "salad",
         _CHEST | {"epochs": 44, "reconstruction_weight": 20, "neighbours": 21, "thumbnail": 40},
         "Learned from 931 chests of children which normals a film is most like, and shows them.",
+        note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET),
     ),
@@ -43,7 +45,7 @@ SALAD = [
         "salad",
         _CHEST | {"epochs": 121, "reconstruction_weight": 20, "neighbours": 5, "thumbnail": 48},
         "Learned from about 240 chests of adults which normals a film is most like, and shows them.",
-        note="The recipe was decided before any of its images was scored, and run once.",
+        note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET),
     ),
@@ -61,7 +63,7 @@ SALAD = [
             "thumbnail": 48,
         },
         "Learned from about 425 knees without osteoarthritis which of them a film is most like, and shows them.",
-        note="The recipe was decided before any of its images was scored, and run once.",
+        note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_RESNET),
     ),
@@ -73,6 +75,7 @@ MEM_DAE = [
         "mem-dae",
         _CHEST | {"epochs": 44, "neighbours": 21, "thumbnail": 40},
         "SALAD's baseline: the same network and memory of 931 chests of children, taught by the reconstruction alone.",
+        note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET) | {"known_abnormal_share": "0, as in the paper"},
     ),
