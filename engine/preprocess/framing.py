@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from skimage.transform import warp
 
 from engine.preprocess.prepared import Map
 
@@ -77,10 +76,7 @@ class Framing:
         if self.tilt == 0 and inside:
             top, left = round(self.corner[0]), round(self.corner[1])
             return image[top : top + self.shape[0], left : left + self.shape[1]]
-        to_film = np.linalg.inv(self._from_film())
-        # warp reads writable memory only
-        source = image if image.flags.writeable else image.copy()
-        return np.asarray(warp(source, _between_centres(to_film), output_shape=self.shape, order=1), np.float32)
+        return _warped(image, np.linalg.inv(self._from_film()), self.shape, "constant")
 
     def spread(self, array: Map, shape: tuple[int, int]) -> Map:
         """A map [h, w] over the rectangle -> [*shape] over the whole film's field, NaN outside the rectangle.
@@ -93,8 +89,8 @@ class Framing:
         fine = (shape[0] * samples, shape[1] * samples)
         film_to_map = _scaling(w / self.shape[1], h / self.shape[0]) @ self._from_film()
         matrix = film_to_map @ _scaling(self.film[1] / fine[1], self.film[0] / fine[0])
-        spread = warp(np.array(array, np.float32), _between_centres(matrix), output_shape=fine, order=1, mode="edge")
-        field = np.asarray(spread, np.float32).reshape(shape[0], samples, shape[1], samples).mean((1, 3))
+        spread = _warped(array, matrix, fine, "edge")
+        field = spread.reshape(shape[0], samples, shape[1], samples).mean((1, 3))
         return np.where(self._covers(shape), field, np.float32(np.nan))
 
     def _covers(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
@@ -110,6 +106,15 @@ class Framing:
         c, s = math.cos(self.tilt), math.sin(self.tilt)
         row, column = self.corner
         return np.array([[c, s, -c * column - s * row], [-s, c, s * column - c * row], [0, 0, 1]])
+
+
+def _warped(image: Map, matrix: npt.NDArray[np.floating], shape: tuple[int, int], mode: str) -> Map:
+    """`image` sampled linearly where `matrix` sends each corner position of `shape`."""
+    # imported when a film is really cut: those that go through whole wait for no image processing library
+    from skimage.transform import warp
+
+    writeable = np.array(image, np.float32)  # as warp demands of its memory
+    return np.asarray(warp(writeable, _between_centres(matrix), output_shape=shape, order=1, mode=mode), np.float32)
 
 
 def _scaling(x: float, y: float) -> npt.NDArray[np.floating]:

@@ -130,7 +130,7 @@ def _narrowed(radiograph: Radiograph, options: PlanarOptions, steps: Steps | Non
     return view
 
 
-# The steps import what they need when they are asked for: a film that takes none of them waits for no image processing library.
+# Steps are imported when they are asked for: a film that takes none of them waits for no image processing library.
 
 
 def _crop_carrier(view: _View, spacing: tuple[float, float] | None) -> None:
