@@ -63,9 +63,6 @@ class GlowPosteriorPlan(TrainingPlan):
     )
     most_gradient: float = Field(default=100.0, gt=0, description="norm to which a larger gradient is cut")
     first_batch: int = Field(default=64, ge=2, description="images that the actnorms are set by")
-    checkpointing: bool = Field(
-        default=True, description="keep only each step's input for the way back, and compute the rest again"
-    )
 
 
 class GlowPosteriorTrainer(MethodTrainer):
@@ -88,7 +85,6 @@ class GlowPosteriorTrainer(MethodTrainer):
         self.flows: dict[Side, nn.Module] = {}
         for side in ("normal", "mixture"):
             flow: Glow = getattr(self.network, side)
-            flow.checkpointing = plan.checkpointing
             adam = Adam(flow.parameters(), plan.learning_rate, plan.betas, fused=True)
             adam.register_step_pre_hook(self._cut_gradients)
             self.optimizers[side] = adam

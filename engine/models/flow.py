@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 LOG_SCALE_FACTOR = 3.0
 """OpenAI's: a logarithm of a scale is learned as a third of itself, and so three times as fast."""
@@ -94,6 +93,54 @@ class _Scattered(torch.autograd.Function):
         return _neighbourhoods(gradient.contiguous())
 
 
+class _Hidden(torch.autograd.Function):
+    """x [I, M] -> third @ relu(second @ relu(first @ x + b) + c), [O, M], of which only x is kept for the way back: checkpointing by hand.
+
+    What is between is `width` channels wide, many times the size of x. On a processor it is made piece by piece in memory that stays in its cache, and made
+    again on the way back: that is faster than to fetch from the operating system, page by page, the memory to keep it in.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor, third: Tensor) -> Tensor:
+        ctx.save_for_backward(x, first, b, second, c, third)
+        y = x.new_empty(len(third), x.shape[1])
+        for piece in _pieces(x, len(first)):
+            _, after = _hidden(x[:, piece], first, b, second, c)
+            torch.mm(third, after, out=y[:, piece])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        x, first, b, second, c, third = ctx.saved_tensors
+        found = torch.empty_like(x)
+        of_first, of_b, of_second, of_c, of_third = (torch.zeros_like(each) for each in (first, b, second, c, third))
+        for piece in _pieces(x, len(first)):
+            before, after = _hidden(x[:, piece], first, b, second, c)
+            given = gradient[:, piece]
+            of_third.addmm_(given, after.T)
+            above = (third.T @ given).mul_(after > 0)
+            of_second.addmm_(above, before.T)
+            of_c += above.sum(1)
+            above = (second.T @ above).mul_(before > 0)
+            of_first.addmm_(above, x[:, piece].T)
+            of_b += above.sum(1)
+            torch.mm(first.T, above, out=found[:, piece])
+        return found, of_first, of_b, of_second, of_c, of_third
+
+
+def _hidden(x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    before = torch.addmm(b[:, None], first, x).relu_()
+    return before, torch.addmm(c[:, None], second, before).relu_()
+
+
+def _pieces(x: Tensor, width: int) -> Iterator[slice]:
+    """Columns to be worked on at once: on a processor as many as leave `width` rows of them within its cache."""
+    columns = x.shape[1]
+    step = max(512, (1 << 16) // width) if x.device.type == "cpu" else max(columns, 1)
+    for start in range(0, columns, step):
+        yield slice(start, min(start + step, columns))
+
+
 class Actnorm(nn.Module):
     """(x + bias) exp(3 log_scale) per channel; the first batch's channels come out with mean 0 and variance 1 (Glow, section 3.1)."""
 
@@ -117,67 +164,58 @@ class Actnorm(nn.Module):
         self.log_scale.copy_(-torch.log(deviation + 1e-6) / LOG_SCALE_FACTOR)
 
 
-def _product(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+def _product(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
     """[O, I] by [I, B, *S] -> [O, B, *S], plus [O]."""
-    flat = x.flatten(1)
-    product = weight @ flat if bias is None else torch.addmm(bias[:, None], weight, flat)
-    return product.unflatten(1, x.shape[1:])
+    return torch.addmm(bias[:, None], weight, x.flatten(1)).unflatten(1, x.shape[1:])
 
 
-class NormalisedProduct(nn.Module):
-    """A 1x1 convolution and the actnorm behind it as one matrix product: the scale is multiplied into the weight, not into its result."""
+class NormalisedWeight(nn.Module):
+    """A convolution and the actnorm behind it, as a matrix and a bias: the scale is multiplied into the weight, not into its result."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * INITIAL_DEVIATION)
         self.actnorm = Actnorm(outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[I, B, *S] -> [O, B, *S]."""
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """[O, I] and [O]."""
         scale = self.actnorm.scale()
-        return _product(self.weight * scale[:, None], x, self.actnorm.bias * scale)
+        return self.weight * scale[:, None], self.actnorm.bias * scale
 
     def initialise(self, x: Tensor) -> Tensor:
-        """Set the actnorm by a first batch; returns what `forward` gives now."""
-        self.actnorm.initialise(_product(self.weight, x))
-        return self(x)
-
-
-class ZeroConvolution(nn.Module):
-    """(W * x + bias) exp(3 log_scale), 3^d places wide, all zero at first: OpenAI's last convolution, by which a step begins as no change at all."""
-
-    def __init__(self, inputs: int, outputs: int, dims: int) -> None:
-        super().__init__()
-        self.places = 3**dims
-        self.weight = nn.Parameter(torch.zeros(self.places * outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.log_scale = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[I, B, *S] -> [O, B, *S]: first the product, then the sum over neighbours, so that few channels are moved about and not many."""
-        scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
-        given = _product(self.weight * scale.repeat(self.places)[:, None], x)
-        scattered: Tensor = _Scattered.apply(given)
-        return scattered + (self.bias * scale).view(-1, *[1] * (x.ndim - 1))
+        """Set the actnorm by a first batch [I, M]; returns the rectified result, [O, M]."""
+        self.actnorm.initialise(self.weight @ x)
+        weight, bias = self()
+        return torch.addmm(bias[:, None], weight, x).relu_()
 
 
 class CouplingNetwork(nn.Module):
-    """What a coupling computes from its first half: [C / 2, B, *S] -> 3^d convolution -> [width, B, *S] -> 1x1 -> [width, B, *S] -> 3^d -> [C, B, *S]."""
+    """What a coupling computes from its first half: [C / 2, B, *S] -> 3^d convolution -> [width, B, *S] -> 1x1 -> [width, B, *S] -> 3^d -> [C, B, *S].
+
+    The last convolution is (W * x + bias) exp(3 log_scale) and all zero at first, by which a step begins as no change at all. It is written as the product
+    first and the sum over neighbours second, so that few channels are moved about and not many.
+    """
 
     def __init__(self, channels: int, width: int, dims: int) -> None:
         super().__init__()
-        self.enter = NormalisedProduct(3**dims * (channels // 2), width)
-        self.middle = NormalisedProduct(width, width)
-        self.leave = ZeroConvolution(width, channels, dims)
+        self.places = 3**dims
+        self.enter = NormalisedWeight(self.places * (channels // 2), width)
+        self.middle = NormalisedWeight(width, width)
+        self.leave = nn.Parameter(torch.zeros(self.places * channels, width))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        h = F.relu(self.enter(_Neighbourhoods.apply(x)), inplace=True)  # [width, B, *S]
-        h = F.relu(self.middle(h), inplace=True)
-        return self.leave(h)
+        near: Tensor = _Neighbourhoods.apply(x)
+        scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
+        leave = self.leave * scale.repeat(self.places)[:, None]
+        given: Tensor = _Hidden.apply(near.flatten(1), *self.enter(), *self.middle(), leave)
+        scattered: Tensor = _Scattered.apply(given.unflatten(1, x.shape[1:]))
+        return scattered + (self.bias * scale).view(-1, *[1] * (x.ndim - 1))
 
     def initialise(self, x: Tensor) -> None:
         """Set the actnorms by a first batch."""
-        self.middle.initialise(F.relu(self.enter.initialise(_Neighbourhoods.apply(x)), inplace=True))
+        self.middle.initialise(self.enter.initialise(_neighbourhoods(x).flatten(1)))
 
 
 class Mixing(nn.Module):
@@ -299,18 +337,15 @@ class Glow(nn.Module):
         size: [*S], each a multiple of 2^levels.
         levels, depth: L and K.
         width: channels within the coupling networks.
-        checkpointing: in training keep only each step's input, and compute the rest of it again on the way back.
     """
 
     initialised: Tensor
 
-    def __init__(
-        self, size: Sequence[int], levels: int, depth: int, width: int, *, checkpointing: bool = False
-    ) -> None:
+    def __init__(self, size: Sequence[int], levels: int, depth: int, width: int) -> None:
         super().__init__()
         if levels < 1 or any(side < 2**levels or side % 2**levels for side in size):
             raise ValueError(f"each side must be a multiple of {2**levels} for {levels} levels, not {tuple(size)}")
-        self.size, self.dims, self.checkpointing = tuple(size), len(size), checkpointing
+        self.size, self.dims = tuple(size), len(size)
         self.channels = [
             2**self.dims * 2 ** ((self.dims - 1) * level) for level in range(levels)
         ]  # 4, 8, 16; 8, 32, 128
@@ -329,10 +364,7 @@ class Glow(nn.Module):
                 h = squeezed(h)
                 log_scale = h.new_zeros(h.shape[1:])
                 for step in level:  # type: ignore[attr-defined]
-                    if self.checkpointing and torch.is_grad_enabled():
-                        h, of_step = checkpoint(step, h, use_reentrant=False, preserve_rng_state=False)
-                    else:
-                        h, of_step = step(h)
+                    h, of_step = step(h)
                     log_scale = log_scale + of_step
                 if level is not self.levels[-1]:
                     h, z = h.chunk(2)

@@ -42,7 +42,6 @@ GLOW_POSTERIOR = [
             "shared_epochs": 16,
             "warm_up_epochs": 2,
             "heatmap_sigma": 1 / 16,
-            "checkpointing": False,
             "mixture_normals": 0.4,
             "mixture_rate": 0.5,
             "selection_share": 0.2,

@@ -60,7 +60,7 @@ def test_the_networks_have_the_papers_levels_steps_and_widths(
         assert step.mixing.triangles.shape == (c, c)
         assert step.network.enter.weight.shape == (512, 3**dims * c // 2)
         assert step.network.middle.weight.shape == (512, 512)
-        assert step.network.leave.weight.shape == (3**dims * c, 512)
+        assert step.network.leave.shape == (3**dims * c, 512)
 
 
 def test_a_small_flow_meets_the_papers_shapes_when_run() -> None:
