@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingFailed
+from engine.models.freed_memory import keep_freed_memory
 from trainers.batches import epoch_batches
 from trainers.checkpoint import load_checkpoint, load_modules, save_checkpoint, save_modules
 from trainers.method import MethodTrainer, TrainingImages, as_input
@@ -75,6 +76,7 @@ def run_training(
         TrainingFailed: no step of an epoch gave a finite loss.
     """
     plan = trainer.plan
+    keep_freed_memory()
     # one for batches, drawn ahead in a thread of their own, and one for the method's steps
     generators = {
         "batches": torch.Generator().manual_seed(plan.seed),

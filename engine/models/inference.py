@@ -14,13 +14,14 @@ from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
+from torch.nn.utils import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format, parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
 from engine.models.depthwise_pooling import quicken_pooling
+from engine.models.freed_memory import keep_freed_memory
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
@@ -142,6 +143,7 @@ def in_pieces(anomaly: Callable[[Tensor], Anomaly], most: int, x: Tensor) -> Ano
 
 def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> AnomalyModel:
     """A copy of a network in eval mode, channels last, its layers folded and fused as far as the device allows."""
+    keep_freed_memory()
     ready = copy.deepcopy(model).requires_grad_(False).eval()
     take_apart(ready)
     fold_normalisation(ready)
@@ -173,6 +175,8 @@ def fold_normalisation(module: nn.Module) -> None:
         for place in range(len(sequence) - 1):
             layer, normalisation = sequence[place], sequence[place + 1]
             if not isinstance(normalisation, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                continue
+            if parametrize.is_parametrized(layer):  # its weights are made anew at each call
                 continue
             if isinstance(layer, nn.Linear):
                 sequence[place] = fuse_linear_bn_eval(layer, normalisation)
