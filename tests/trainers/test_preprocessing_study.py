@@ -1,0 +1,57 @@
+"""The study's figures: AUROC as scikit-learn has it, intervals over patients, and differences on the same patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from engine.preprocess import PlanarOptions
+from trainers.cohort import read_cohort, write_table
+from trainers.preprocessing_study import CONFIGURATIONS, SIZE, Judged, areas, prepared_set
+
+
+def split(seed: int, shift: float, films_of_each: int = 1) -> Judged:
+    generator = np.random.default_rng(seed)
+    patients = [f"{kind}{index}" for kind in ("well", "ill") for index in range(15) for _ in range(films_of_each)]
+    abnormal = np.array([patient.startswith("ill") for patient in patients])
+    return Judged(tuple(patients), abnormal, {"mse": generator.normal(size=len(patients)) + shift * abnormal})
+
+
+def test_the_mean_over_splits_is_the_mean_of_their_areas() -> None:
+    splits = [split(0, 1.0), split(1, 0.5)]
+    expected = np.mean([roc_auc_score(one.abnormal, one.scores["mse"]) for one in splits])
+    assert areas(splits, "mse")[0] == pytest.approx(expected)
+
+
+def test_many_films_of_a_patient_do_not_narrow_the_interval() -> None:
+    once = split(0, 0.8)
+    copied = Judged(once.patients * 4, np.tile(once.abnormal, 4), {"mse": np.tile(once.scores["mse"], 4)})
+    np.testing.assert_allclose(np.quantile(areas([once], "mse"), 0.025), np.quantile(areas([copied], "mse"), 0.025))
+
+
+def test_a_configuration_that_scores_alike_differs_by_nothing_in_every_resample() -> None:
+    first, other = split(0, 1.0), split(0, 1.0)
+    other.scores["mse"] = other.scores["mse"] * 3 + 1
+    assert np.abs(areas([first], "mse") - areas([other], "mse")).max() == 0
+
+
+def test_the_switches_that_are_studied_are_switches_that_there_are() -> None:
+    for options in CONFIGURATIONS.values():
+        PlanarOptions.model_validate(options)
+
+
+def test_images_are_prepared_once_as_the_network_would_be_shown_them(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:90, :70]
+    Image.fromarray((rows + columns).astype(np.uint8)).save(tmp_path / "film.png")
+    Image.fromarray(np.full((40, 40), 9, np.uint8)).save(tmp_path / "grey.png")
+    listed = [{"path": name, "patient_id": name, "label": "normal"} for name in ("film.png", "grey.png")]
+    write_table(tmp_path / "labels.csv", ("path", "patient_id", "label"), listed)
+    cohort = read_cohort(tmp_path / "labels.csv")
+    csv, content, failed = prepared_set(cohort, ["a", "b"], {"grey": "equalised"}, tmp_path / "made")
+    assert failed == 1 and len(content) == SIZE * SIZE
+    (kept,) = read_cohort(csv).series
+    assert kept.patient_id == "a" and kept.load_radiograph().pixels.tobytes() == content
