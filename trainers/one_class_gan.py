@@ -19,6 +19,7 @@ normalisation precedes, so that nothing is learned.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,8 @@ DEVIATION = 0.02
 
 class OneClassGANPlan(TrainingPlan):
     """The paper's (section 3.1); the noise and the channels are ours, as it leaves them open."""
+
+    trial: ClassVar[Mapping[str, Any]] = {"width": 16}
 
     method: str = "one-class-gan"
     size: tuple[int, ...] = (64, 64)
