@@ -12,7 +12,7 @@ _UNET = (
     "1e-3 falling to 1e-4 instead of 1e-4, for a run of a fraction of the paper's about 150,000 steps"
 )
 _RESNET = (
-    "The paper's ResNet-18 and its mirror at 96 x 96 instead of 512 x 512 and with a quarter of its channels; Adam at 1e-3 falling to 1e-4 instead of "
+    "The paper's ResNet-18 and its mirror at 64 x 64 instead of 512 x 512 and with a quarter of its channels; Adam at 1e-3 falling to 1e-4 instead of "
     "1e-4, for a run of a fraction of the paper's about 150,000 steps"
 )
 _NOTE = "The recipe was decided before any of its images was scored, and run once."
@@ -56,14 +56,20 @@ SALAD = [
         | {
             "network": "resnet18",
             "preprocessing": "musculoskeletal",
-            "size": (96, 96),
+            "preprocessing_options": {"grey": "equalised"},
+            "size": (64, 64),
             "epochs": 77,
             "reconstruction_weight": 20,
             "neighbours": 9,
             "thumbnail": 48,
         },
         "Learned from about 425 knees without osteoarthritis which of them a film is most like, and shows them.",
-        note=_NOTE,
+        primary_score="local_error",
+        note=(
+            "A second recipe. The codes of the first, on greys as filed, told films apart by exposure: on selection patients aggregation ranked .59 and "
+            "local_error .71, which is why greys are equalised here and local_error, not the paper's score, ranks. The first one's validation figures "
+            "had been seen by then (aggregation .544, mse .627, ssim .667, local_error .696)."
+        ),
         limits=_LIMITS,
         recipe=_recipe(_RESNET),
     ),
