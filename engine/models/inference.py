@@ -21,7 +21,6 @@ from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
 from engine.models.depthwise_pooling import quicken_pooling
-from engine.models.freed_memory import keep_freed_memory
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
@@ -143,7 +142,6 @@ def in_pieces(anomaly: Callable[[Tensor], Anomaly], most: int, x: Tensor) -> Ano
 
 def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> AnomalyModel:
     """A copy of a network in eval mode, channels last, its layers folded and fused as far as the device allows."""
-    keep_freed_memory()
     ready = copy.deepcopy(model).requires_grad_(False).eval()
     take_apart(ready)
     fold_normalisation(ready)
