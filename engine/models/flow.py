@@ -118,10 +118,10 @@ class _Hidden(torch.autograd.Function):
             before, after = _hidden(x[:, piece], first, b, second, c)
             given = gradient[:, piece]
             of_third.addmm_(given, after.T)
-            above = (third.T @ given).mul_(after > 0)
+            above = _rectified_backward(third.T @ given, after)
             of_second.addmm_(above, before.T)
             of_c += above.sum(1)
-            above = (second.T @ above).mul_(before > 0)
+            above = _rectified_backward(second.T @ above, before)
             of_first.addmm_(above, x[:, piece].T)
             of_b += above.sum(1)
             torch.mm(first.T, above, out=found[:, piece])
@@ -131,6 +131,11 @@ class _Hidden(torch.autograd.Function):
 def _hidden(x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     before = torch.addmm(b[:, None], first, x).relu_()
     return before, torch.addmm(c[:, None], second, before).relu_()
+
+
+def _rectified_backward(gradient: Tensor, rectified: Tensor) -> Tensor:
+    """The gradient where ReLU's result is above 0, and 0 elsewhere; in place."""
+    return torch.ops.aten.threshold_backward.grad_input(gradient, rectified, 0, grad_input=gradient)  # type: ignore[no-any-return]
 
 
 def _pieces(x: Tensor, width: int) -> Iterator[slice]:

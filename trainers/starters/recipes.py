@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainers.plan import Augmentation
 from trainers.starters.davletshina import DAVLETSHINA
-from trainers.starters.glow_posterior import GLOW_POSTERIOR
+from trainers.starters.glow_posterior import GLOW3D_POSTERIOR, GLOW_POSTERIOR
 from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC, CHEST_PHANTOM, HAND_PHANTOM, HEAD_PHANTOM
 from trainers.starters.one_class_gan import ONE_CLASS_GAN
 from trainers.starters.ratio_posterior import RATIO_POSTERIOR
@@ -124,6 +124,7 @@ STARTERS: dict[str, Starter] = {
         *DAVLETSHINA,
         *RATIO_POSTERIOR,
         *GLOW_POSTERIOR,
+        *GLOW3D_POSTERIOR,
         *MEM_DAE,
         *SALAD,
     ]
