@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,8 @@ LEAST_SLOPE = 0.05
 
 class RatioPosteriorPlan(TrainingPlan):
     """Ours: there is no paper to follow."""
+
+    trial: ClassVar[dict[str, object]] = {"width": 8, "members": 1}
 
     method: str = "ratio-posterior"
     size: tuple[int, ...] = (96, 96)
