@@ -21,6 +21,8 @@ BORDER = 0.2
 LARGEST = 0.14
 """Of the longer side: a marker's box."""
 _FAINT, _CLEAR = 0.1, 0.22
+_PLAIN = 6.0
+"""Times what the picture around rises by itself, that a marker rises above it."""
 _SHARP_IN_AIR, _SHARP_ON_BODY = 0.45, 0.65
 """Of a component's contrast, the grey step at its edge: bones fade over several pixels, letters do not."""
 
@@ -67,10 +69,21 @@ def _letters(small: Map) -> Mask:
         rim = ndimage.binary_dilation(region.image_filled)
         contrast = float(raised[inside].max())
         edge = steep[top:bottom, left:right][rim & ~ndimage.binary_erosion(region.image_filled)]
+        if contrast < _PLAIN * _roughness(raised, candidates > 0, region.bbox):
+            continue
         sharp = float(np.quantile(edge, 0.75)) / contrast
         if sharp > (_SHARP_IN_AIR if air[row, column] else _SHARP_ON_BODY) and (near or air[row, column]):
             found[inside] = True
     return ndimage.binary_dilation(found, disk(max(2, round(0.008 * side))))
+
+
+def _roughness(raised: Map, candidates: Mask, box: tuple[int, int, int, int]) -> float:
+    """How much the picture around a box rises by itself: little in air, much in trabecular bone."""
+    reach = max(4, round(0.05 * max(raised.shape)))
+    top, left, bottom, right = box
+    around = np.s_[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
+    plain = raised[around][~candidates[around]]
+    return float(np.median(plain)) if plain.size else 0.0
 
 
 def _smooth_background(small: Map, hidden: Mask) -> Map:
