@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from engine.models.flow import Glow, largest_levels
+from engine.models.glow import Glow, largest_levels
 from engine.models.glow_posterior import GlowPosterior, dequantised
 from trainers.method import Batch, MethodTrainer, TrainingImages, as_input
 from trainers.plan import Augmentation, TrainingPlan
@@ -62,6 +62,10 @@ class GlowPosteriorPlan(TrainingPlan):
         default=1.0, ge=0, description="length of the moving average of the weights; 0 takes the last weights"
     )
     most_gradient: float = Field(default=100.0, gt=0, description="norm to which a larger gradient is cut")
+    retracing: bool = Field(
+        default=True,
+        description="compute each step's input back from its output: half as slow again, and no deeper flow needs more memory",
+    )
     first_batch: int = Field(default=64, ge=2, description="images that the actnorms are set by")
 
 
@@ -85,6 +89,7 @@ class GlowPosteriorTrainer(MethodTrainer):
         self.flows: dict[Side, nn.Module] = {}
         for side in ("normal", "mixture"):
             flow: Glow = getattr(self.network, side)
+            flow.retracing = plan.retracing
             adam = Adam(flow.parameters(), plan.learning_rate, plan.betas, fused=True)
             adam.register_step_pre_hook(self._cut_gradients)
             self.optimizers[side] = adam

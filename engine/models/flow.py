@@ -1,23 +1,20 @@
-"""Glow, a flow of images and of volumes: an exact log density, and its way back (Kingma and Dhariwal, NeurIPS 2018, arXiv:1807.03039). No scores, no training.
+"""The steps of a flow on images and volumes: actnorm, invertible 1x1 convolution, affine coupling, squeezing. engine/models/glow.py puts them together.
 
-After OpenAI's code (github.com/openai/glow) with the changes of Shibata et al. 2021, section 3.2: every latent has mean 0 and variance 1, also those
-split off between levels, and a coupling scales by s(h - 0.1) + 0.6. For volumes after their Appendix B. Left out is the code's indicator
-channel of zero padding.
+Glow (Kingma and Dhariwal, NeurIPS 2018, arXiv:1807.03039) after OpenAI's code, with the coupling of Shibata et al. 2021, section 3.2, and for volumes after
+their Appendix B. Left out is the code's indicator channel of zero padding.
 
-    image [B, 1, *S] -> squeeze [B, *S / 2, 2^d] -> `depth` steps -> half the channels are latents, the others -> squeeze -> ... -> latents
-    step              actnorm and 1x1 convolution -> coupling
+    step    actnorm and 1x1 convolution -> coupling
 
-d is 2 or 3. Within the flow channels come first and the batch second, [C, B, *S]: a half of the channels is one piece of memory, and every
-convolution is one product of matrices, weights by [C, B * places], in two and in three dimensions; a 3x3 one takes each place's neighbourhood as its
-channels. Arithmetic is float32 whatever the caller runs in: bfloat16 and TF32 are no inverses.
+Places are counted along d = 2 or 3 axes. Within the flow channels come first and the batch second, [C, B, *S]: a half of the channels is one piece of
+memory, and every convolution is one product of matrices, weights by [C, B * places], in two and in three dimensions; a 3x3 one takes each place's
+neighbourhood as its channels.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,11 +23,6 @@ from torch import Tensor, nn
 LOG_SCALE_FACTOR = 3.0
 """OpenAI's: a logarithm of a scale is learned as a third of itself, and so three times as fast."""
 INITIAL_DEVIATION = 0.05
-
-
-def largest_levels(size: Sequence[int]) -> int:
-    """Levels that leave at least 4 pixels along the last two axes, as the paper's 7 do of 512, and 2 along a volume's first."""
-    return min(int(math.log2(side)) - (2 if axis >= len(size) - 2 else 1) for axis, side in enumerate(size))
 
 
 def squeezed(x: Tensor) -> Tensor:
@@ -302,120 +294,31 @@ class FlowStep(nn.Module):
         return shift, torch.sigmoid(h - 0.1) + 0.6
 
 
-class Encoded(NamedTuple):
-    """Where a flow takes a batch, and what that says of its density.
+class Retraced(torch.autograd.Function):
+    """A level's steps, of which only the last one's output is kept: on the way back each step's input is computed from its output by the step's inverse.
 
-    Attributes:
-        latents: [C_l, B, *S / 2^l] of each level l = 1, 2, ...; standard Gaussian under the model.
-        log_scales: [B, *S / 2^l], the couplings' log scales summed over steps and channels.
-        constant: 0-dimensional, the log determinant of all that is the same for every image.
+    Memory does not grow with depth; time does, by about half.
     """
 
-    latents: tuple[Tensor, ...]
-    log_scales: tuple[Tensor, ...]
-    constant: Tensor
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, steps: Sequence[FlowStep], *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """[C, B, *S], the steps and all their parameters in order -> the last step's output, and the log scales' sum over steps."""
+        log_scale = x.new_zeros(x.shape[1:])
+        for step in steps:
+            x, of_step = step(x)
+            log_scale += of_step
+        ctx.steps = steps
+        ctx.save_for_backward(x)
+        return x, log_scale
 
-    def log_density(self) -> Tensor:
-        """[B] float64 in nats, equation 2 of Shibata 2021. The sum is in float64: differences of two such numbers matter."""
-        return self.constant.double() + sum(level.flatten(1).sum(1, dtype=torch.float64) for level in self._levels())
-
-    def log_density_map(self, size: Sequence[int]) -> Tensor:
-        """[B, 1, *S]: the log density by place; it adds up to `log_density`. A coarse level's place is spread evenly over the pixels it stands for."""
-        total = self.constant / math.prod(size)
-        for level in self._levels():
-            share = math.prod(level.shape[1:]) / math.prod(size)
-            total = total + share * F.interpolate(level[:, None], size=tuple(size), mode="nearest")
-        return total
-
-    def _levels(self) -> list[Tensor]:
-        """[B, *S / 2^l]: log density of the latents at each place, with the log scales there."""
-        return [
-            log_scale - 0.5 * (z.square() + math.log(2 * math.pi)).sum(0)
-            for z, log_scale in zip(self.latents, self.log_scales, strict=True)
-        ]
-
-
-class Glow(nn.Module):
-    """The multi-scale flow (Glow, figure 2) of [B, 1, *S] in [-0.5, 0.5).
-
-    Args:
-        size: [*S], each a multiple of 2^levels.
-        levels, depth: L and K.
-        width: channels within the coupling networks.
-    """
-
-    initialised: Tensor
-
-    def __init__(self, size: Sequence[int], levels: int, depth: int, width: int) -> None:
-        super().__init__()
-        if levels < 1 or any(side < 2**levels or side % 2**levels for side in size):
-            raise ValueError(f"each side must be a multiple of {2**levels} for {levels} levels, not {tuple(size)}")
-        self.size, self.dims = tuple(size), len(size)
-        self.channels = [
-            2**self.dims * 2 ** ((self.dims - 1) * level) for level in range(levels)
-        ]  # 4, 8, 16; 8, 32, 128
-        self.levels = nn.ModuleList(
-            nn.ModuleList(FlowStep(channels, width, self.dims) for _ in range(depth)) for channels in self.channels
-        )
-        self.register_buffer("initialised", torch.tensor(0.0))
-
-    def forward(self, x: Tensor) -> Encoded:
-        """[B, 1, *S] -> its latents and log density."""
-        latents: list[Tensor] = []
-        log_scales: list[Tensor] = []
-        with torch.autocast(x.device.type, enabled=False):
-            h = x.transpose(0, 1).float()
-            for level in self.levels:
-                h = squeezed(h)
-                log_scale = h.new_zeros(h.shape[1:])
-                for step in level:  # type: ignore[attr-defined]
-                    h, of_step = step(h)
-                    log_scale = log_scale + of_step
-                if level is not self.levels[-1]:
-                    h, z = h.chunk(2)
-                    latents.append(z)
-                log_scales.append(log_scale)
-            return Encoded((*latents, h), tuple(log_scales), self._constant())
-
-    def inverse(self, latents: Sequence[Tensor]) -> Tensor:
-        """[C_l, B, *S / 2^l] of each level -> [B, 1, *S]: what `forward` made them of."""
-        h = latents[-1]
-        for index in reversed(range(len(self.levels))):
-            for step in reversed(self.levels[index]):  # type: ignore[call-overload]
-                h = step.inverse(h)
-            h = unsqueezed(h)
-            if index:
-                h = torch.cat([h, latents[index - 1]])
-        return h.transpose(0, 1)
-
-    def drawn_latents(self, count: int, temperature: float, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Gaussian latents of `count` images with `temperature` as their standard deviation; `generator` lives on the CPU."""
-        kept = [channels // 2 for channels in self.channels[:-1]] + self.channels[-1:]
-        return tuple(
-            temperature
-            * torch.randn(channels, count, *(side >> level for side in self.size), generator=generator).to(
-                self.initialised.device
-            )
-            for level, channels in enumerate(kept, start=1)
-        )
-
-    @torch.no_grad()
-    def initialise(self, x: Tensor) -> None:
-        """Set every actnorm by a first batch [B, 1, *S] of good size, once: later calls change nothing (Glow, section 3.1)."""
-        if self.initialised:
-            return
-        h = x.transpose(0, 1)
-        for level in self.levels:
-            h = squeezed(h)
-            for step in level:  # type: ignore[attr-defined]
-                h = step.initialise(h)
-            h = h.chunk(2)[0]
-        self.initialised.fill_(1)
-
-    def _constant(self) -> Tensor:
-        """Equation B.3: what actnorms and 1x1 convolutions add, times the places they are at."""
-        total = self.initialised.new_zeros(())
-        for index, level in enumerate(self.levels):
-            places = math.prod(side >> (index + 1) for side in self.size)
-            total = total + places * torch.stack([step.mixing.log_determinant() for step in level]).sum()  # type: ignore[attr-defined]
-        return total
+    @staticmethod
+    def backward(ctx: Any, of_y: Tensor, of_log_scale: Tensor) -> tuple[Tensor | None, ...]:
+        (y,) = ctx.saved_tensors
+        found: list[Tensor] = []
+        for step in reversed(ctx.steps):
+            x = step.inverse(y).requires_grad_()
+            with torch.enable_grad():
+                outputs = step(x)
+            of_y, *of_parameters = torch.autograd.grad(outputs, (x, *step.parameters()), (of_y, of_log_scale))
+            found, y = of_parameters + found, x.detach()
+        return of_y, None, *found

@@ -1,7 +1,7 @@
 """Two Glows, one of normals and one of everything: log p(normal | x) by Bayes' rule (Shibata et al. 2021). The networks and their scores; no training.
 
 Shibata H, Hanaoka S, Nomura Y, et al. A versatile anomaly detection method for medical images with a flow-based generative model in semi-supervision
-setting. arXiv:2001.07847; shorter in Int J Comput Assist Radiol Surg 2021, doi:10.1007/s11548-021-02480-4. The flow itself is in engine/models/flow.py.
+setting. arXiv:2001.07847; shorter in Int J Comput Assist Radiol Surg 2021, doi:10.1007/s11548-021-02480-4. The flow itself is in engine/models/glow.py.
 
     log p(normal | x) = log p(x | normal) - log p(x) + log p(normal)                      equation 3; the last term is the same for every image
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
-from engine.models.flow import Encoded, Glow
+from engine.models.glow import Encoded, Glow
 from engine.models.structural_similarity import smoothed
 
 NOISE_SEED = 2021

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from engine.models.flow import Glow
+from engine.models.glow import Glow
 from tests.benchmarks.measurement import Measurement
 
 NAME = "Glow training"
@@ -152,7 +152,11 @@ def _grown(kind: str, depth: int) -> float:
 
 def _growth(kind: str, depth: int) -> float:
     torch.set_num_threads(1)
-    network = PlainGlow(LEVELS, depth, MEMORY_WIDTH) if kind == "plain" else Glow(SIZE, LEVELS, depth, MEMORY_WIDTH)
+    network = (
+        PlainGlow(LEVELS, depth, MEMORY_WIDTH)
+        if kind == "plain"
+        else Glow(SIZE, LEVELS, depth, MEMORY_WIDTH, retracing=True)
+    )
     adam = Adam(network.parameters(), 1e-4)
     before = 0
     for batch in (1, BATCH):  # the first step makes gradients and moments, as large as the weights whatever the batch

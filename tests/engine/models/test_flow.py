@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.models.flow import FlowStep, Glow, _Hidden, largest_levels, squeezed, unsqueezed
+from engine.models.flow import FlowStep, _Hidden, squeezed, unsqueezed
+from engine.models.glow import Glow, largest_levels
 
 SIZES = [(8, 8), (4, 8, 8)]
 
@@ -135,19 +136,42 @@ def test_making_the_hidden_channels_again_gives_the_gradients_of_keeping_them(co
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
-def test_a_step_keeps_nothing_as_wide_as_its_network() -> None:
-    """Memory must not grow with depth: of a step's hidden channels none may wait for the way back."""
-    flow = Glow((16, 16), 1, 4, 64)
-    largest = 0
+@pytest.mark.parametrize("size", SIZES)
+def test_retracing_gives_the_gradients_of_keeping(size: tuple[int, ...]) -> None:
+    flow = _taught(size, depth=3, strength=0.02)
+    x = torch.rand(3, 1, *size) - 0.5
+    gradients = []
+    for flow.retracing in (False, True):
+        flow.zero_grad()
+        flow(x).log_density().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in flow.parameters() if p.grad is not None]))
+    assert len(gradients[0]) == sum(p.numel() for p in flow.parameters())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("retracing", "wide"), [(False, False), (True, True)])
+def test_nothing_wide_is_kept_and_when_retracing_nothing_more_of_a_deeper_flow(retracing: bool, wide: bool) -> None:
+    kept = [_kept(depth, retracing) for depth in (2, 6)]
+    assert (kept[0] == kept[1]) is wide
+    hidden = 64 * 32 * 8 * 8  # floats of one of a step's two layers of hidden channels
+    assert kept[1] < 6 * hidden
+
+
+def _kept(depth: int, retracing: bool) -> int:
+    """Floats, other than weights, that a forward pass of 32 images keeps for the way back."""
+    flow = Glow((16, 16), 1, depth, 64, retracing=retracing)
+    kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal largest
-        largest = max(largest, tensor.numel() if tensor.shape[1:] else 0)
+        if tensor.ndim > 1 and tensor.numel() >= 32 * 8 * 8:  # as many as places: weights and sums are smaller
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes() // 4
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        flow(torch.rand(32, 1, 16, 16) - 0.5)
-    assert largest <= 9 * 2 * 32 * 8 * 8 < 64 * 32 * 8 * 8
+        found = flow(torch.rand(32, 1, 16, 16) - 0.5)
+        assert found.log_density().shape == (32,)
+    weights = {p.untyped_storage().data_ptr() for p in flow.parameters()}
+    return sum(size for pointer, size in kept.items() if pointer not in weights)
 
 
 def test_squeezing_gathers_blocks_and_can_be_undone() -> None:
