@@ -21,6 +21,7 @@ from engine.errors import DeviceExhausted
 from engine.models.base import Anomaly, AnomalyModel
 from engine.models.bundle import Bundle
 from engine.models.depthwise_pooling import quicken_pooling
+from engine.models.freed_memory import keep_freed_memory
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
@@ -56,6 +57,7 @@ class Inference:
     """
 
     def __init__(self, bundle: Bundle, device: str = "auto", precision: Precision = "auto") -> None:
+        keep_freed_memory()  # for flows above all: some of their layers are larger than a piece is meant to be
         self.device = choose_device(device)
         wanted = precision == "bfloat16" or (precision == "auto" and holds_in_bfloat16(bundle))
         self.dtype = torch.bfloat16 if wanted and computes_bfloat16(self.device) else torch.float32
