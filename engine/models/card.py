@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CARD_VERSION = 1
+CARD_VERSION = 2
+"""Raised when cards say what an older Normascope cannot read: 2 has mixtures, patients and fixed specificities."""
 
 
 class _Part(BaseModel):
