@@ -16,7 +16,7 @@ import torch
 
 from engine.errors import CohortRejected, NormascopeError
 from engine.models.bundle import Bundle, load_bundle, save_bundle
-from engine.models.card import Card
+from engine.models.card import CARD_VERSION, Card
 from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
@@ -61,6 +61,7 @@ def recalibrate(model: str | Path, normals: str | Path, out: str | Path, *, devi
         raise CohortRejected("too few normals could be read", where=normals, cure="Check the files.")
     tables = calibrate(bundle.model, inputs, f"{len(inputs)} normals of {Path(chosen.path).name}", target)
     changes: dict[str, Any] = {
+        "card_version": CARD_VERSION,
         "calibration": tables.calibration.model_copy(
             update={"flag_percentile": bundle.card.calibration.flag_percentile}
         ),

@@ -312,5 +312,7 @@ def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, de
     validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
     good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
     if min(len(good.series), len(bad.series)) < FEWEST_SCORED:
-        return card
+        left = f"{len(good.series)} normal and {len(bad.series)} abnormal images were left to judge it on"
+        note = f"Not measured: {left}. Evaluate it on labelled images of other patients before anyone reads with it."
+        return card.model_copy(update={"evaluation_note": f"{card.evaluation_note} {note}".strip()})
     return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})

@@ -44,5 +44,7 @@ def run_train(
         )
     for failure in trained.failures:
         console.print(f"[yellow]{failure}[/]", highlight=False, soft_wrap=True)
+    if not trained.card.evaluation:
+        console.print(f"[yellow]{trained.card.evaluation_note}[/]", highlight=False, soft_wrap=True)
     console.print(f"{out}\n[dim]{RESEARCH_USE}[/]")
     return 0

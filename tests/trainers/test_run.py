@@ -64,6 +64,7 @@ def test_a_normals_folder_without_labels_trains_without_evaluation(cohort_csv: M
     (folder / "cohort.csv").unlink()
     trained = train("alpha-gan", folder, out=tmp_path / "m.safetensors", plan=PLAN)
     assert trained.card.evaluation == {} and trained.card.training.n_train == 28
+    assert "0 abnormal images were left to judge it on" in trained.card.evaluation_note
 
 
 def test_an_interrupted_training_resumes_with_its_own_plan(cohort_csv: Make, tmp_path: Path) -> None:
