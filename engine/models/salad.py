@@ -2,8 +2,8 @@
 
 Bozorgtabar B, Mahapatra D, Vray G, Thiran JP. Anomaly detection on X-rays using self-supervised aggregation learning. arXiv:2010.09856.
 
-The bank is the one that training left, as in the paper: moving averages of the codes of each training image in its random versions, not codes computed
-anew with the final weights. Codes of known abnormal images are not in it.
+The paper's bank is the one that training left, moving averages of the codes of each training image in its random versions; the trainer says why ours
+holds codes computed anew with the final weights unless asked otherwise. Codes of known abnormal images are not in it.
 """
 
 from __future__ import annotations

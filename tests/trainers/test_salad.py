@@ -164,6 +164,19 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path, kill
     assert same_weights(whole.scoring_model(), second.scoring_model())
 
 
+def test_the_bank_that_is_scored_against_has_the_final_weights_codes_of_the_images_as_they_are() -> None:
+    images = drawn_images(12, 64)
+    refreshed, kept = _trainer(), _trainer(refreshed_bank=False)
+    run_training(refreshed, images, None)
+    run_training(kept, images, None)
+    model, as_in_the_paper = refreshed.scoring_model(), kept.scoring_model()
+    with torch.no_grad():
+        exact = model.autoencoder.encode(as_input(images.normal, torch.device("cpu")))
+    torch.testing.assert_close(model.memory.codes, exact, rtol=1e-4, atol=1e-5)
+    assert same_weights(model.autoencoder, as_in_the_paper.autoencoder)
+    assert not torch.allclose(model.memory.codes, as_in_the_paper.memory.codes, atol=1e-3)
+
+
 def test_pictures_of_normals_travel_only_when_asked_for() -> None:
     images = drawn_images(12, 64)
     assert _trainer(images).scoring_model().thumbnails.numel() == 0

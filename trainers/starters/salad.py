@@ -15,7 +15,15 @@ _RESNET = (
     "The paper's ResNet-18 and its mirror at 64 x 64 instead of 512 x 512 and with a quarter of its channels; Adam at 1e-3 falling to 1e-4 instead of "
     "1e-4, for a run of a fraction of the paper's about 150,000 steps"
 )
-_NOTE = "The recipe was decided before any of its images was scored, and run once."
+_NOTE = (
+    "The recipe was decided before any of its images was scored, and run once; that local_error ranks, which is not the paper's score, and that the bank's "
+    "codes are computed anew was decided on the selection patients of other SALAD runs."
+)
+_PAEDIATRIC_NOTE = (
+    "The recipe was decided before any of its images was scored, and run once. Then, on selection patients (aggregation .61 against the paper's moving "
+    "averages and .71 against codes computed anew, local_error .86, ssim .85), the codes of the bank were computed anew, and local_error was made to "
+    "rank. Validation figures had been seen by then (aggregation .616 against the averages; the others' are those of this card)."
+)
 _LIMITS = (
     "It shows small pictures of the normals it learned from: what is most like an image to it need not be so to a radiologist.",
     "Its reconstructions are blurred: ribs, vessels and trabeculae are missing from them in normals too.",
@@ -36,7 +44,8 @@ SALAD = [
         "salad",
         _CHEST | {"epochs": 44, "reconstruction_weight": 20, "neighbours": 21, "thumbnail": 40},
         "Learned from 931 chests of children which normals a film is most like, and shows them.",
-        note=_NOTE,
+        primary_score="local_error",
+        note=_PAEDIATRIC_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET),
     ),
@@ -45,6 +54,7 @@ SALAD = [
         "salad",
         _CHEST | {"epochs": 121, "reconstruction_weight": 20, "neighbours": 5, "thumbnail": 48},
         "Learned from about 240 chests of adults which normals a film is most like, and shows them.",
+        primary_score="local_error",
         note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET),
@@ -81,6 +91,7 @@ MEM_DAE = [
         "mem-dae",
         _CHEST | {"epochs": 44, "neighbours": 21, "thumbnail": 40},
         "SALAD's baseline: the same network and memory of 931 chests of children, taught by the reconstruction alone.",
+        primary_score="local_error",
         note=_NOTE,
         limits=_LIMITS,
         recipe=_recipe(_UNET) | {"known_abnormal_share": "0, as in the paper"},
