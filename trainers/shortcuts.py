@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ MOST_CHANGE = 0.02
 """Of AUROC: a model that moves further without borders or letters has learned from them."""
 BATCH = 32
 
-Alteration = Callable[[Map], Map]
+FORMS = ("as it is", "without borders", "without markers", "without either")
 
 
 def without_border(image: Map) -> Map:
@@ -45,12 +45,10 @@ def without_markers(image: Map) -> Map:
     return painted_markers(image)[0]
 
 
-ALTERATIONS: dict[str, Alteration] = {
-    "as it is": lambda image: image,
-    "without borders": without_border,
-    "without markers": without_markers,
-    "without either": lambda image: without_border(without_markers(image)),
-}
+def altered(image: Map) -> dict[str, Map]:
+    """The film as it is, and in each altered form."""
+    painted = without_markers(image)
+    return dict(zip(FORMS, (image, without_border(image), painted, without_border(painted)), strict=True))
 
 
 def altered_scores(
@@ -61,12 +59,11 @@ def altered_scores(
 
     def inputs(item: Series) -> npt.NDArray[np.float32]:
         film = item.load_radiograph()
-        shown = film.presentation()
         seen = []
-        for alter in ALTERATIONS.values():
+        for shown in altered(film.presentation()).values():
             window = Window(0.5, 1.0, "LINEAR_EXACT")
-            altered = replace(film, pixels=alter(shown), window=window, minimum_is_white=False)
-            seen.append(prepare(altered, bundle.card.preprocessing, bundle.card.input.size).tensor)
+            changed = replace(film, pixels=shown, window=window, minimum_is_white=False)
+            seen.append(prepare(changed, bundle.card.preprocessing, bundle.card.input.size).tensor)
         return np.stack(seen)  # [alterations, 1, S, S]
 
     found: list[npt.NDArray[np.float64]] = []
@@ -75,7 +72,7 @@ def altered_scores(
             images = np.stack(list(pool.map(inputs, series[first : first + BATCH])))  # [B, alterations, 1, S, S]
             scores = inference(torch.from_numpy(images.reshape(-1, *images.shape[2:]))).scores[score]
             found.append(scores.double().numpy().reshape(images.shape[:2]))
-    return dict(zip(ALTERATIONS, np.concatenate(found).T, strict=True))
+    return dict(zip(FORMS, np.concatenate(found).T, strict=True))
 
 
 def shortcut_checks(bundle: Bundle, normals: Cohort, abnormals: Cohort) -> dict[str, Any]:
@@ -84,11 +81,11 @@ def shortcut_checks(bundle: Bundle, normals: Cohort, abnormals: Cohort) -> dict[
     scores = altered_scores(bundle, (*normals.series, *abnormals.series), score)
     truth = np.repeat([False, True], [len(normals.series), len(abnormals.series)])
     drawn = list(resampled_patients(truth, (*normals.patients, *abnormals.patients)))
-    plain, *altered = scores
+    plain, *others = FORMS
     areas = {name: float(roc_auc_score(truth, values)) for name, values in scores.items()}
     redrawn = {name: resampled_areas(values.tolist(), truth, drawn) for name, values in scores.items()}
     checks: dict[str, Any] = {}
-    for name in altered:
+    for name in others:
         low, high = np.quantile(redrawn[name] - redrawn[plain], (0.025, 0.975))
         checks[name] = {
             "auroc": round(areas[name], 4),
