@@ -117,7 +117,7 @@ DAVLETSHINA = [
         "hand-alpha-gan",
         {
             **_KNEE,
-            "epochs": 14,
+            "epochs": 6,
             "minutes": 6,
             "batch": 8,
             "discriminator_rate": 0.05,
@@ -135,7 +135,7 @@ DAVLETSHINA = [
                 "of 32 instead of 200"
             ),
             "training": (
-                "at most 14 epochs of batches of 8 instead of 500 of 16; the discriminators at 5e-5 instead of 5e-6, having a hundredth of the steps; a weight of 50 for the "
+                "at most 6 epochs of batches of 8 instead of 500 of 16; the discriminators at 5e-5 instead of 5e-6, having a hundredth of the steps; a weight of 50 for the "
                 f"reconstruction, of which the paper says nothing; {_KNEE_CHANGES}; equalised greys, which the paper's best alpha-GAN did without"
             ),
         },
