@@ -9,9 +9,14 @@ ONE_CLASS_GAN = [
     Starter(
         CHEST_PAEDIATRIC,
         "one-class-gan",
-        {"width": 16, "batch": 16, "noise": 0.3, "selection_share": 0.2},
+        {"width": 16, "batch": 16, "noise": 0.1, "selection_share": 0.2},
         "Learned normal from 931 frontal chest radiographs of children aged 1 to 5; draws them again without the noise that was put on them.",
-        note="The noise was chosen on calibration normals and selection patients; everything else was decided before its images were scored, and run once.",
+        primary_score="code_distance",
+        note=(
+            "The noise (.1, of .1 and .3) and the ranking score were chosen on calibration normals and selection patients after six epochs, before any "
+            "validation image was scored; run once. The paper's own sum, `anomaly`, was below chance on them and so does not rank: haze hides the ribs and "
+            "vessels that are hard to draw, and a lung without them is drawn again more closely than a normal one."
+        ),
         limits=(
             "Its skips hand most of an image through: what it draws again is close to the patient's film, lesion and all.",
         ),
