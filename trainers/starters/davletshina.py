@@ -135,8 +135,9 @@ DAVLETSHINA = [
                 "of 32 instead of 200"
             ),
             "training": (
-                "at most 6 epochs of batches of 8 instead of 500 of 16; the discriminators at 5e-5 instead of 5e-6, having a hundredth of the steps; a weight of 50 for the "
-                f"reconstruction, of which the paper says nothing; {_KNEE_CHANGES}; equalised greys, which the paper's best alpha-GAN did without"
+                "at most 6 epochs of batches of 8 instead of 500 of 16; the discriminators at 5e-5 instead of 5e-6, having a hundredth of the steps; "
+                f"a weight of 50 for the reconstruction, of which the paper says nothing; {_KNEE_CHANGES}; "
+                "equalised greys, which the paper's best alpha-GAN did without"
             ),
         },
     ),
