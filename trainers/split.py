@@ -31,12 +31,11 @@ class Split:
     unused: tuple[int, ...] = ()
 
     def patients(self, patient_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Who is in each part, sorted: frozen in the card."""
-        return {
-            part.name: tuple(sorted({patient_ids[i] for i in getattr(self, part.name)}))
-            for part in fields(self)
-            if getattr(self, part.name)
-        }
+        """Who is in each part, sorted: frozen in the card. Whose images were drawn for the mixture in part only is in the mixture, and not unused."""
+        drawn = {patient_ids[i] for i in self.mixture}
+        parts = {part.name: {patient_ids[i] for i in getattr(self, part.name)} for part in fields(self)}
+        parts["unused"] -= drawn
+        return {name: tuple(sorted(who)) for name, who in parts.items() if who}
 
 
 @dataclass(frozen=True)

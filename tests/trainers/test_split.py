@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.split import Shares, split_by_patient
+from trainers.split import Shares, Split, split_by_patient
 
 images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.booleans()), min_size=1, max_size=120)
 
@@ -44,3 +44,9 @@ def test_shares_are_of_patients() -> None:
     split = split_by_patient(patients, [False] * 300, seed=1)
     parts = split.patients(patients)
     assert [len(parts[name]) for name in ("train", "calibration", "validation")] == [70, 12, 18]
+
+
+def test_a_patient_drawn_for_the_mixture_in_part_is_named_once() -> None:
+    split = Split(train=(0,), calibration=(1,), validation=(2,), mixture=(3,), unused=(4, 5))
+    assert split.patients(["a", "b", "c", "d", "d", "e"])["unused"] == ("e",)
+    assert split.patients(["a", "b", "c", "d", "d", "e"])["mixture"] == ("d",)
