@@ -16,13 +16,8 @@ _RESNET = (
     "1e-4, for a run of a fraction of the paper's about 150,000 steps"
 )
 _NOTE = (
-    "The recipe was decided before any of its images was scored, and run once; that local_error ranks, which is not the paper's score, and that the bank's "
-    "codes are computed anew was decided on the selection patients of other SALAD runs."
-)
-_PAEDIATRIC_NOTE = (
-    "The recipe was decided before any of its images was scored, and run once. Then, on selection patients (aggregation .61 against the paper's moving "
-    "averages and .71 against codes computed anew, local_error .86, ssim .85), the codes of the bank were computed anew, and local_error was made to "
-    "rank. Validation figures had been seen by then (aggregation .616 against the averages; the others' are those of this card)."
+    "The recipe was decided before any of its images was scored, and run once. After that, on selection patients of this and of the other SALAD runs, the "
+    "codes of the bank were computed anew, and the score that ranks was chosen; validation figures had been seen by then."
 )
 _LIMITS = (
     "It shows small pictures of the normals it learned from: what is most like an image to it need not be so to a radiologist.",
@@ -45,7 +40,7 @@ SALAD = [
         _CHEST | {"epochs": 44, "reconstruction_weight": 20, "neighbours": 21, "thumbnail": 40},
         "Learned from 931 chests of children which normals a film is most like, and shows them.",
         primary_score="local_error",
-        note=_PAEDIATRIC_NOTE,
+        note=f"{_NOTE} On selection patients: local_error .86, ssim .85, aggregation .71 (.61 with the paper's averages).",
         limits=_LIMITS,
         recipe=_recipe(_UNET),
     ),
@@ -53,10 +48,14 @@ SALAD = [
         CHEST_ADULT,
         "salad",
         _CHEST | {"epochs": 121, "reconstruction_weight": 20, "neighbours": 5, "thumbnail": 48},
-        "Learned from about 240 chests of adults which normals a film is most like, and shows them.",
-        primary_score="local_error",
-        note=_NOTE,
-        limits=_LIMITS,
+        "Learned from 227 chests of adults which normals a film is most like, and shows them.",
+        primary_score="ssim",
+        note=f"{_NOTE} On selection patients: ssim .63, mse .56, local_error .49, aggregation .45.",
+        limits=(
+            "Its aggregation, the paper's score, is at chance: 227 films are so few that the network knows each by heart (their error is half that of "
+            "other normals), and every film it has not seen is far from all of them.",
+            *_LIMITS,
+        ),
         recipe=_recipe(_UNET),
     ),
     Starter(
@@ -73,7 +72,7 @@ SALAD = [
             "neighbours": 9,
             "thumbnail": 48,
         },
-        "Learned from about 425 knees without osteoarthritis which of them a film is most like, and shows them.",
+        "Learned from 425 knees without osteoarthritis which of them a film is most like, and shows them.",
         primary_score="local_error",
         note=(
             "A second recipe. The codes of the first, on greys as filed, told films apart by exposure: on selection patients aggregation ranked .59 and "
@@ -91,8 +90,7 @@ MEM_DAE = [
         "mem-dae",
         _CHEST | {"epochs": 44, "neighbours": 21, "thumbnail": 40},
         "SALAD's baseline: the same network and memory of 931 chests of children, taught by the reconstruction alone.",
-        primary_score="local_error",
-        note=_NOTE,
+        note=f"{_NOTE} On selection patients: aggregation .91 (.89 with the paper's averages), ssim .86, local_error .85.",
         limits=_LIMITS,
         recipe=_recipe(_UNET) | {"known_abnormal_share": "0, as in the paper"},
     ),
