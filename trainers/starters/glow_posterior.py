@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from trainers.plan import Augmentation
-from trainers.starters.image_sets import CHEST_PAEDIATRIC, MIXED_HEAD_PHANTOM
+from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC, MIXED_HEAD_PHANTOM
 from trainers.starters.starter import Starter
 
 _LIMITS = (
     "What it finds depends on what the mixture held: a disease that was not among its unlabelled images may pass for normal.",
     "It sees a film in 32 x 32 pixels and 32 greys; its heatmap says roughly where the two flows differ, not where a lesion ends; there is no reconstruction.",
+    "What the two flows differ in is spread over the film, in exposure and sharpness as much as in any one place.",
     "The log likelihood and the bits per pixel are no measure of disease: smooth, simple films score as likely whatever they show, as in the paper.",
 )
 _PARTED = (
@@ -24,7 +25,7 @@ def _network(epochs: str) -> dict[str, str]:
             "each flow: 3 levels x 8 steps, width 64, 32 x 32 pixels of 5 bits; the paper's: 7 levels x 32 steps at 512 x 512, and OpenAI's width of 512 "
             "and 8 bits"
         ),
-        "training": f"{epochs}, batches of 32; the paper's: 200 epochs on 7,808 normal and 13,184 mixed films, batches of 128",
+        "training": f"{epochs}; the paper's: 200 epochs on 7,808 normal and 13,184 mixed films, batches of 128",
         "difference": _PARTED,
     }
 
@@ -56,6 +57,39 @@ GLOW_POSTERIOR = [
         recipe=_network("20 epochs, 16 of them as one flow"),
         mixture=True,
     ),
+    Starter(
+        CHEST_ADULT,
+        "glow-posterior",
+        {
+            "size": (32, 32),
+            "preprocessing_options": {"grey": "percentile"},
+            "bits": 5,
+            "depth": 8,
+            "width": 64,
+            "batch": 16,
+            "epochs": 24,
+            "shared_epochs": 20,
+            "warm_up_epochs": 2,
+            "heatmap_sigma": 1 / 16,
+            "augmentation": Augmentation(shift=0, rotation=0, scale=0, mirror=True),
+            "retracing": False,
+            "mixture_normals": 0.4,
+            "mixture_rate": 0.5,
+            "selection_share": 0.2,
+        },
+        "Two densities, of 136 known normal chests of adults and of 182 unlabelled ones: how much likelier is a film among the normals?",
+        limits=(
+            *_LIMITS,
+            "Taught by about 320 films in all: a density needs many more, and another draw of as many would give another model.",
+            "It was taught mirrored films too: a heart on the wrong side is not abnormal to it.",
+        ),
+        note=(
+            "The recipe is the paediatric one with mirroring and more epochs, decided before any validation image was scored. A run of 36 shared epochs "
+            "without mirroring had given .60 on selection patients and learned its films by heart (1.96 bits a pixel on them, 2.38 on others)."
+        ),
+        recipe=_network("24 epochs, 20 of them as one flow"),
+        mixture=True,
+    ),
 ]
 
 GLOW3D_POSTERIOR = [
@@ -83,7 +117,7 @@ GLOW3D_POSTERIOR = [
         limits=(
             "Taught by about 80 phantoms, and calibrated on fewer than ten.",
             "It sees a head in 32 x 32 x 32 voxels of 5 x 6.9 x 6.9 mm and 32 greys: a small or thin lesion is lost in that.",
-            *_LIMITS[2:],
+            *_LIMITS[3:],
         ),
         note="The recipe was decided beforehand, from what the chests' had shown, and run once.",
         recipe={
