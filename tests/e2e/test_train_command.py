@@ -74,7 +74,7 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
     scored = run("score", other, "--model", bundle, "--out", tmp_path / "s", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     with (tmp_path / "s" / "results.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 36 * 3
+        assert len(list(csv.DictReader(file))) == 36 * 4
 
 
 @pytest.mark.parametrize(
