@@ -128,7 +128,10 @@ DAVLETSHINA = [
         "Learned normal from 425 knees without osteoarthritis, as an autoencoder with two discriminators.",
         primary_score="local_error",
         note=_KNEE_CHOSEN,
-        limits=(_BLURRED,),
+        limits=(
+            "Hardly trained: it draws nearly the same knee for everybody, so that its errors are mostly of position and exposure. Its code discriminator "
+            "says nothing yet.",
+        ),
         recipe={
             "network": (
                 "the paper's alpha-GAN at 64 x 64 instead of 128 x 128 pixels (its innermost level left out), with a quarter of its channels and a code "
