@@ -31,7 +31,6 @@ from engine.phantoms.phantom import LESION_KINDS, LesionKind, LesionRequest, Pha
 from engine.phantoms.whole_file import write_whole
 
 RECIPE = 1  # raise when the same seed gives other images: older cohorts are then made anew
-CHEST_SIZE = 512
 COLUMNS = ("path", "patient_id", "label", "kind", "lesions", "size_mm", "side", "mask")
 OnStudy = Callable[[int, int, str], None]
 
@@ -64,11 +63,11 @@ def planned_studies(seed: int, counts: dict[PhantomKind, int], lesion_share: flo
     return tuple(studies)
 
 
-def rendered(study: PlannedStudy, chest_size: int = CHEST_SIZE) -> Phantom:
-    """The phantom of a planned study; `chest_size` as in `make_cohort`."""
+def rendered(study: PlannedStudy) -> Phantom:
+    """The phantom of a planned study."""
     request = None if study.lesion is None else LesionRequest(study.lesion)
     if study.kind == "chest":
-        return chest_radiograph.render(study.seed, request, size=chest_size)
+        return chest_radiograph.render(study.seed, request)
     if study.kind == "hand":
         return hand_radiograph.render(study.seed, request)
     return head_ct.render(study.seed, request)
@@ -82,7 +81,6 @@ def make_cohort(
     hands: int = 12,
     heads: int = 6,
     lesion_share: float = 1 / 3,
-    chest_size: int = CHEST_SIZE,
     on_study: OnStudy | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Path:
@@ -91,7 +89,6 @@ def make_cohort(
     Args:
         folder: made when absent.
         seed: another seed is another set of patients. Patients 1000 seeds apart never repeat.
-        chest_size: pixels of a chest radiograph's side; half of them take a quarter of the time, and are enough to learn from at 128.
         on_study: called with (studies done, studies in all, patient) after each study, reused ones included.
         cancelled: asked before each study; True stops. What is finished stays, and the CSV is written by the call that completes the cohort.
 
@@ -106,10 +103,10 @@ def make_cohort(
     for done, study in enumerate(studies, start=1):
         if cancelled is not None and cancelled():
             return place / "cohort.csv"
-        row = ledger.finished(_key(study, chest_size))
+        row = ledger.finished(study)
         if row is None:
-            row = _made(place, study, done, chest_size)
-            ledger.note(_key(study, chest_size), row)
+            row = _made(place, study, done)
+            ledger.note(study, row)
         rows.append(row)
         if on_study is not None:
             on_study(done, len(studies), row["patient_id"])
@@ -121,9 +118,9 @@ def make_cohort(
     return place / "cohort.csv"
 
 
-def _made(place: Path, study: PlannedStudy, number: int, chest_size: int) -> dict[str, Any]:
+def _made(place: Path, study: PlannedStudy, number: int) -> dict[str, Any]:
     """Render and write one study; its CSV row, with `files` for the ledger."""
-    phantom = rendered(study, chest_size)
+    phantom = rendered(study)
     identity = Identity.of(phantom)
     name = identity.patient_id
     if study.kind == "head":
@@ -172,8 +169,8 @@ class _Ledger:
             rows = {}  # absent, cut short or not ours: everything is made anew
         return cls(place, rows if isinstance(rows, dict) else {})
 
-    def finished(self, key: str) -> dict[str, Any] | None:
-        row = self.rows.get(key)
+    def finished(self, study: PlannedStudy) -> dict[str, Any] | None:
+        row = self.rows.get(_key(study))
         if not isinstance(row, dict) or set(COLUMNS) - row.keys() or not isinstance(row.get("files"), dict):
             return None
         for name, size in row["files"].items():
@@ -184,13 +181,11 @@ class _Ledger:
                 return None
         return row
 
-    def note(self, key: str, row: dict[str, Any]) -> None:
-        self.rows[key] = row
+    def note(self, study: PlannedStudy, row: dict[str, Any]) -> None:
+        self.rows[_key(study)] = row
         text = json.dumps({"recipe": RECIPE, "studies": self.rows}, indent=1)
         write_whole(self.place / "cohort.json", text.encode())
 
 
-def _key(study: PlannedStudy, chest_size: int) -> str:
-    """What the ledger knows a study by; a chest of the usual size has none in it, as ledgers from before there were others."""
-    size = f" {chest_size}" if study.kind == "chest" and chest_size != CHEST_SIZE else ""
-    return f"{study.kind} {study.seed} {study.lesion or 'normal'}{size}"
+def _key(study: PlannedStudy) -> str:
+    return f"{study.kind} {study.seed} {study.lesion or 'normal'}"

@@ -77,11 +77,11 @@ _PHANTOM_NOTE = "Phantoms whom neither training nor calibration saw."
 
 
 def _chests(data: Path) -> Path:
-    return make_cohort(data / "chest", seed=PHANTOM_SEED, chest=400, hands=0, heads=0, lesion_share=0.4, chest_size=256)
+    return make_cohort(data / "chest", seed=PHANTOM_SEED, chest=130, hands=0, heads=0, lesion_share=0.2)
 
 
 def _hands(data: Path) -> Path:
-    return make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=240, heads=0, lesion_share=0.4)
+    return make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=110, heads=0, lesion_share=0.2)
 
 
 def _heads(data: Path) -> Path:

@@ -87,14 +87,6 @@ def test_a_damaged_ledger_costs_time_and_nothing_else(made: Path, copy: Path) ->
     assert (copy / row["path"]).read_bytes() == (made.parent / row["path"]).read_bytes()
 
 
-def test_chests_of_another_size_are_made_anew(made: Path, copy: Path) -> None:
-    table = make_cohort(copy, seed=7, chest=1, hands=0, heads=0, chest_size=96)
-    assert [(s.rows, s.columns) for s in open_study(table)] == [(96, 96)]
-    make_cohort(copy, seed=7, chest=1, hands=0, heads=0)
-    name = "chest/PHANTOM-CHEST-007000.dcm"
-    assert (copy / name).read_bytes() == (made.parent / name).read_bytes()
-
-
 def test_cancelling_keeps_what_is_finished(tmp_path: Path) -> None:
     done: list[str] = []
     make_cohort(
