@@ -83,6 +83,7 @@ def run_training(
         "steps": torch.Generator().manual_seed(plan.seed + 1),
     }
     history: list[Progress] = []
+    torch.manual_seed(plan.seed)
     trainer.begin(images)
     if resume and checkpoint is not None and checkpoint.exists():
         history = [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]

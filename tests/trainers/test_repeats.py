@@ -33,7 +33,7 @@ def test_runs_are_trained_judged_and_reported_and_not_done_twice(
     assert set(found) == {"alpha-gan_code_4"}
     assert len(found["alpha-gan_code_4"]["ssim"]["aurocs"]) == 2
     table = list(csv.DictReader((out / "repeats.csv").open()))
-    assert len(table) == 3 and {row["runs"] for row in table} == {"2"}
+    assert len(table) == 4 and {row["runs"] for row in table} == {"2"}
     assert (out / "roc_alpha-gan_code_4.png").exists() and not list(out.rglob("*.safetensors"))
     assert "alpha-gan_code_4 ssim:" in capsys.readouterr().out
 
