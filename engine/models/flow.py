@@ -127,7 +127,7 @@ def _hidden(x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor) -> t
 
 def _rectified_backward(gradient: Tensor, rectified: Tensor) -> Tensor:
     """The gradient where ReLU's result is above 0, and 0 elsewhere; in place."""
-    return torch.ops.aten.threshold_backward.grad_input(gradient, rectified, 0, grad_input=gradient)  # type: ignore[no-any-return]
+    return torch.ops.aten.threshold_backward.grad_input(gradient, rectified, 0, grad_input=gradient)
 
 
 def _pieces(x: Tensor, width: int) -> Iterator[slice]:
