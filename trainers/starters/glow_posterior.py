@@ -116,7 +116,8 @@ GLOW3D_POSTERIOR = [
         "Taught by synthetic head CT (phantoms) alone: two densities, of known normals and of an unlabelled mixture.",
         limits=(
             "It finds no lesions: on phantoms it had not seen it ranks no better than chance, and does not see a planted sphere of 25 mm."
-            " Its two flows know their own 33 and 44 heads by heart, and differ in those and not in what a lesion is; a density of 32,768 voxels needs the paper's hundreds.",
+            " Its two flows know their own 33 and 44 heads by heart, and differ in those and not in what a lesion is; "
+            "a density of 32,768 voxels needs the paper's hundreds.",
             "Taught by about 80 phantoms, and calibrated on fewer than ten.",
             "It sees a head in 32 x 32 x 32 voxels of 5 x 6.9 x 6.9 mm and 32 greys: a small or thin lesion is lost in that.",
             *_LIMITS[3:],
