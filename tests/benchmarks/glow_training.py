@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ TARGET = "64 x 64, 3 levels x 16: a step at least 1.5 times faster than plain ea
 SIZE, LEVELS, DEPTH, ROUNDS = (64, 64), 3, 16, 3
 CASES = ((64, 32), (512, 4))
 """Width and images of a step: those of the bundles that ship, and OpenAI's width, at which both are bound by the same products of matrices."""
-MEMORY_WIDTH, MEMORY_BATCH, DEPTHS = 128, 16, (8, 32)
+MEMORY_WIDTH, MEMORY_BATCH, DEPTHS = 32, 64, (8, 32)
 
 
 def run() -> list[Measurement]:
@@ -163,14 +162,15 @@ def _growth(kind: str, depth: int) -> float:
         1,
         MEMORY_BATCH,
     ):  # the first step makes gradients and moments, as large as the weights whatever the batch
-        before = _resident()
+        before = _megabytes("VmRSS")
         found = network(torch.rand(batch, 1, *SIZE) - 0.5)
         density = found if isinstance(found, Tensor) else found.log_density()
         (-density.mean()).backward()
         adam.step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024) - before
+    return _megabytes("VmHWM") - before
 
 
-def _resident() -> float:
-    """Megabytes of this process in memory now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+def _megabytes(name: str) -> float:
+    """This process's resident size now (VmRSS), or at its largest (VmHWM). `getrusage` would count the parent's, too."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
