@@ -39,7 +39,12 @@ def run_demo(out: Path | None, *, headless: bool) -> int:
         _make_cohort(folder / "cohort", progress)
         store = Store(None, folder / "store")
         try:
-            bundles = [bundle for bundle in installed() if bundle.card.applicability.synthetic]
+            # beside each image stands its normal version, which a posterior does not have
+            bundles = [
+                bundle
+                for bundle in installed()
+                if bundle.card.applicability.synthetic and bundle.card.primary_score != "log_posterior"
+            ]
             problems = _import(store, folder / "cohort", bundles)
             _score(folder / "store", store, progress)
             failed = _write(store, folder, progress, problems) if headless else 0
