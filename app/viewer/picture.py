@@ -39,7 +39,7 @@ class Picture:
         valid: [rows, columns] per scale, or None when every pixel is valid.
         values: [65536] what each code stands for, in modality units.
         unit: "HU" or "".
-        turned_over: the lowest value is white (MONOCHROME1).
+        turned_over: the lowest value is white (`Radiograph.minimum_is_white`).
         window, other_windows: what it opens with, and what else the file offers.
         span: the range of values present, which sets how fast a drag changes the window.
         loaded: [slices] bool, changing while slices arrive.

@@ -32,6 +32,7 @@ _FIRST_READ = 16 << 10
 _SECOND_READ = 512 << 10
 _STORAGE_CLASS, _TRANSFER_SYNTAX, _META_END = 0x00020002, 0x00020010, 0x00030000
 _META = (_STORAGE_CLASS, _TRANSFER_SYNTAX)
+GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ImageHeader:
     frames: int = 1
     samples_per_pixel: int = 1
     photometric: str = "MONOCHROME2"
+    presentation_lut_shape: str = ""
     planar_configuration: int = 0
     bits_allocated: int = 0
     bits_stored: int = 0
@@ -135,13 +137,25 @@ class ImageHeader:
             and self.pixel_length != dicom_elements.UNDEFINED_LENGTH
             and self.samples_per_pixel == 1
             and self.bits_allocated in (8, 16)
-            and self.photometric in ("MONOCHROME1", "MONOCHROME2")
+            and self.photometric in GREY
         )
 
     @property
     def minimum_is_white(self) -> bool:
-        """MONOCHROME1 (PS3.3 C.7.6.3.1.2)."""
+        """The lowest value is shown white.
+
+        A grey image may say so twice: as MONOCHROME1 (PS3.3 C.7.6.3.1.2), and with a PresentationLUTShape of INVERSE (C.8.11.3.1.2), which is
+        the same inversion and never a second one. The standard wants both to agree in DX. Where they do not, the shape is followed: it is the
+        last step of the grey scale and says what comes out of it (C.11.6.1.2). What it is on a colour image is passed over.
+        """
+        if self.presentation_lut_shape in ("IDENTITY", "INVERSE") and self.photometric in GREY:
+            return self.presentation_lut_shape == "INVERSE"
         return self.photometric == "MONOCHROME1"
+
+    @property
+    def polarity_is_contradicted(self) -> bool:
+        """PhotometricInterpretation and PresentationLUTShape disagree about which end is white."""
+        return self.minimum_is_white != (self.photometric == "MONOCHROME1")
 
 
 def read_header(source: str) -> ImageHeader:

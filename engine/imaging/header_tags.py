@@ -32,8 +32,9 @@ _TEXT = {
     "image_comments": 0x00204000,
     "convolution_kernel": 0x00181210,
     "spacing_calibration": 0x00280A02,
+    "presentation_lut_shape": 0x20500020,
 }
-_UPPER_CASE = ("modality", "body_part", "view", "sex")
+_UPPER_CASE = ("modality", "body_part", "view", "sex", "presentation_lut_shape")
 _INTEGER = {
     "instance_number": 0x00200013,
     "acquisition_number": 0x00200012,

@@ -21,7 +21,7 @@ class Radiograph:
             magnified), "NominalScannedPixelSpacing" (a digitised film), "NIfTI", "" when unknown.
         window: how the file asks to be shown (PS3.3 C.11.2), or a window derived from the pixels.
         other_windows: further views that the file offers, best first.
-        minimum_is_white: True for MONOCHROME1 (PS3.3 C.7.6.3.1.2): the lowest value is shown white.
+        minimum_is_white: the lowest value is shown white: MONOCHROME1 or an inverse PresentationLUTShape (`ImageHeader.minimum_is_white`).
         valid: [rows, columns] bool, False where the pixels are padding (PS3.3 C.7.5.1.1.2); None when all are valid.
         warnings: what a reader must know, in words (converted from colour, spacing unknown, ...).
         patient_orientation: PatientOrientation (0020,0020; PS3.3 C.7.6.1.1.1): the side of the patient towards higher columns and
@@ -39,7 +39,7 @@ class Radiograph:
     patient_orientation: tuple[str, str] = ("", "")
 
     def presentation(self) -> npt.NDArray[np.float32]:
-        """[rows, columns] float32 in [0, 1] as the file asks to be shown: windowed, MONOCHROME1 turned over, padding 0."""
+        """[rows, columns] float32 in [0, 1] as the file asks to be shown: windowed, turned over when the lowest value is white, padding 0."""
         shown = apply_window(self.pixels, self.window)
         if self.minimum_is_white:
             shown = np.float32(1) - shown

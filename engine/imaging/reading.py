@@ -55,6 +55,10 @@ def _read_dicom(source: str) -> Radiograph:
     spacing = projection_spacing(header)
     window, others, doubts = _windows(header, frame.pixels, frame.valid)
     warnings = [*frame.warnings, *spacing.warnings, *doubts]
+    if header.polarity_is_contradicted:
+        warnings.append(
+            f"The file says both {header.photometric} and {header.presentation_lut_shape}: shown as the latter asks. Check that it is no negative."
+        )
     if header.spacing_calibration:
         warnings.append(f"Pixel spacing was calibrated by {header.spacing_calibration.lower()}.")
     return Radiograph(

@@ -37,6 +37,26 @@ def test_monochrome1_is_turned_over_for_display_and_only_there(read: Callable[..
     assert shown[-1, -1] == 0
 
 
+@pytest.mark.parametrize(
+    ("photometric", "shape", "lowest_is_white", "warned"),
+    [
+        ("MONOCHROME1", "INVERSE", True, False),  # as PS3.3 C.8.11.3.1.2 wants it: one inversion said twice, never two
+        ("MONOCHROME2", "IDENTITY", False, False),
+        ("MONOCHROME2", "INVERSE", True, True),
+        ("MONOCHROME1", "IDENTITY", False, True),
+        ("MONOCHROME1", "", True, False),
+        ("MONOCHROME2", "UNHEARD OF", False, False),
+    ],
+)
+def test_the_presentation_shape_says_which_end_is_white_and_a_contradiction_is_told(
+    read: Callable[..., Radiograph], photometric: str, shape: str, lowest_is_white: bool, warned: bool
+) -> None:
+    window = {"WindowCenter": "2048", "WindowWidth": "4096"}
+    radiograph = read(PhotometricInterpretation=photometric, PresentationLUTShape=shape, **window)
+    assert radiograph.presentation()[0, 0] == (1 if lowest_is_white else 0)
+    assert any("negative" in words for words in radiograph.warnings) == warned
+
+
 def test_the_files_window_is_used_and_its_others_are_kept(read: Callable[..., Radiograph]) -> None:
     radiograph = read(
         WindowCenter=["1000", "2000"], WindowWidth=["500", "900"], WindowCenterWidthExplanation=["BONE", "SOFT"]
