@@ -24,7 +24,8 @@ from engine.models.bundle import load_bundle
 from engine.models.card import Preprocessing
 from engine.scoring.scorer import Scorer
 from trainers.cohort import Cohort, decoded, read_cohort, write_table
-from trainers.run import CardText, train
+from trainers.model_card import CardText
+from trainers.run import train
 
 SIZE = 64
 RESAMPLES = 1000

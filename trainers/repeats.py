@@ -25,9 +25,10 @@ from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
 from trainers.cohort import write_table
 from trainers.judging import judge, read_sides, without_learned
+from trainers.model_card import CardText
 from trainers.report.curves import several_runs
 from trainers.report.drawing import save
-from trainers.run import CardText, train
+from trainers.run import train
 
 Vary = Literal["split", "seed"]
 GRID = np.linspace(0, 1, 101)

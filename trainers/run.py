@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import secrets
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle, save_bundle
-from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
+from engine.models.card import Card, Preprocessing
 from engine.models.inference import choose_device
 from engine.preprocess import default_options
 from trainers.calibrate import Calibrated, Inputs, agreement, calibrate
-from trainers.cohort import Cohort, decoded, inferred_applicability, prepare_cohort
+from trainers.cohort import Cohort, decoded
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.evaluate import FEWEST_SCORED, judge
 from trainers.memory import step_memory
-from trainers.method import Bytes, MethodTrainer, Patients, TrainingImages
+from trainers.method import MethodTrainer
+from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
 from trainers.planning import kept_plan, planned
 from trainers.split import Split
 from trainers.training import OnProgress, Progress, run_training
+from trainers.training_images import training_images
 
-FEWEST_TRAINING = 5
 HALF_AGREES = 1e-2
 """Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more, about a thousandth of itself."""
-
-
-@dataclass(frozen=True)
-class CardText:
-    """What only people know of a model; the rest of the card is measured. Everything has a plain default."""
-
-    id: str = ""
-    title: str = ""
-    summary: str = ""
-    cohort: str = ""
-    source: str = ""
-    data_licence: str = ""
-    licence: str = ""
-    primary_score: str = ""
-    evaluation_note: str = ""
-    limits: tuple[str, ...] = ()
-    applicability: Applicability | None = None
-    public_patients: bool = False
-    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +68,7 @@ def train(
     Args:
         method: a key of engine.models.registry.METHODS.
         normals: anything `open_study` takes.
-        mixture: unlabelled images, normal and abnormal, for the methods that learn from two cohorts (`cohorts.drawn_cohorts` says how).
+        mixture: unlabelled images, normal and abnormal, for the methods that learn from two cohorts (`draw.drawn_cohorts` says how).
         size, epochs, seed: override the method's plan.
         device: "auto", "cpu" or "cuda".
         resume: go on with a run that was interrupted, with its plan and split.
@@ -110,27 +86,12 @@ def train(
     kept = kept_plan(folder) if resume else None
     trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
     cohort, split = drawn_cohorts(trainer, normals, mixture)
-    plan = trainer.plan
-    preprocessing = Preprocessing(
-        name=plan.preprocessing, options=default_options(plan.preprocessing) | plan.preprocessing_options
-    )
-    try:
-        history, failures = _trained(trainer, cohort, split, preprocessing, folder, kept is not None, on_progress)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"the run cannot be kept here ({error.strerror or error})",
-            where=folder,
-            cure="Free some space or choose another folder, then resume.",
-        ) from error
-    except torch.OutOfMemoryError as error:
-        raise TrainingFailed(
-            f"{target} ran out of memory", cure=f"Resume on another device, or train with a batch under {plan.batch}."
-        ) from error
-    inputs = _inputs(cohort, split.calibration, preprocessing, plan.size)
-    model, dtype = _as_stored(trainer.scoring_model().cpu(), inputs, target)
-    found = calibrate(model, inputs, f"{len(inputs)} held-out normals of {text.cohort or Path(normals).name}", target)
-    recipe = _recipe(plan, trainer, history, found, target) | text.recipe
-    card = _card(text, out, plan, preprocessing, model, cohort, split, found, recipe)
+    run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target)
+    with _said_in_words(run):
+        history, failures = _learn(run, kept is not None, on_progress)
+    model, dtype, found = _calibrated(run, text.cohort or Path(normals).name)
+    recipe = recipe_of(trainer, history, found, target) | text.recipe
+    card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
     # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
     interim = folder / "unjudged.safetensors"
     save_bundle(interim, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
@@ -140,69 +101,74 @@ def train(
     return Trained(out, digest, card, (*cohort.failures, *failures))
 
 
-def _trained(
-    trainer: MethodTrainer,
-    cohort: Cohort,
-    split: Split,
-    preprocessing: Preprocessing,
-    folder: Path,
-    resume: bool,
-    on_progress: OnProgress | None,
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Who learns, from whom, what it sees of an image, where the run is kept until it is done, and on what it runs."""
+
+    trainer: MethodTrainer
+    cohort: Cohort
+    split: Split
+    preprocessing: Preprocessing
+    folder: Path
+    device: torch.device
+
+
+def _preprocessing(plan: TrainingPlan) -> Preprocessing:
+    """Every option written out, so that a bundle does not depend on what the defaults will be."""
+    options = default_options(plan.preprocessing) | plan.preprocessing_options
+    return Preprocessing(name=plan.preprocessing, options=options)
+
+
+@contextmanager
+def _said_in_words(run: _Run) -> Iterator[None]:
+    """Says what a full disk and a full device mean, and how the run can go on."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the run cannot be kept here ({error.strerror or error})",
+            where=run.folder,
+            cure="Free some space or choose another folder, then resume.",
+        ) from error
+    except torch.OutOfMemoryError as error:
+        raise TrainingFailed(
+            f"{run.device} ran out of memory",
+            cure=f"Resume on another device, or train with a batch under {run.trainer.plan.batch}.",
+        ) from error
+
+
+def _learn(
+    run: _Run, resume: bool, on_progress: OnProgress | None
 ) -> tuple[list[Progress], tuple[NormascopeError, ...]]:
-    """Prepare the training images and run every epoch."""
-    plan, checkpoint = trainer.plan, folder / "checkpoint.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Prepare the training images and run every epoch; returns these, and the files that could not be read."""
+    trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
+    run.folder.mkdir(parents=True, exist_ok=True)
     if not resume:
         checkpoint.unlink(missing_ok=True)
-        (folder / "best.safetensors").unlink(missing_ok=True)
-    (folder / "plan.json").write_text(plan.model_dump_json(indent=2))
+        (run.folder / "best.safetensors").unlink(missing_ok=True)
+    (run.folder / "plan.json").write_text(plan.model_dump_json(indent=2))
 
     def say(what: str) -> None:
         if on_progress is not None:
             on_progress(Progress(0, plan.epochs, 0.0, what))
 
-    failures: list[NormascopeError] = []
-    patients = cohort.patients
-
-    def prepared(what: str, indices: Sequence[int]) -> tuple[Bytes | None, Patients | None]:
-        if not indices:
-            return None, None
-        said: set[int] = set()
-
-        def on_share(share: float) -> None:
-            if (step := int(share * 20)) not in said:
-                said.add(step)
-                say(f"preparing {what}, {share:.0%}")
-
-        found = prepare_cohort([cohort.series[i] for i in indices], preprocessing, plan.size, folder, on_share)
-        failures.extend(found.failures)
-        owners = [patients[indices[place]] for place in found.kept]
-        return found.images, np.unique(owners, return_inverse=True)[1].astype(np.int64)
-
-    normal, normal_patients = prepared("images", split.train)
-    if normal is None or len(normal) < FEWEST_TRAINING:
-        reason = f" (the first reason: {failures[0]})" if failures else ""
-        raise CohortRejected(
-            f"only {0 if normal is None else len(normal)} training images could be read{reason}",
-            where=cohort.path,
-            cure="Check the files.",
-        )
-    mixture, mixture_patients = prepared("unlabelled images", split.mixture)
-    held, _ = prepared("images to stop by", split.stopping)
-    images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients)
+    images, failures = training_images(run.cohort, run.split, run.preprocessing, plan.size, run.folder, say)
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB")
     history = run_training(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
-    return history, tuple(failures)
+    return history, failures
 
 
-def _inputs(cohort: Cohort, indices: Sequence[int], preprocessing: Preprocessing, size: tuple[int, ...]) -> Inputs:
-    found = decoded([cohort.series[index] for index in indices], preprocessing, size)
+def _calibrated(run: _Run, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
+    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
+    series = [run.cohort.series[index] for index in run.split.calibration]
+    found = decoded(series, run.preprocessing, run.trainer.plan.size)
     inputs = [item for item in found if not isinstance(item, NormascopeError)]
     if len(inputs) < FEWEST_CALIBRATION:
-        raise CohortRejected("too few calibration images could be read", where=cohort.path, cure="Check the files.")
-    return inputs
+        raise CohortRejected("too few calibration images could be read", where=run.cohort.path, cure="Check the files.")
+    model, dtype = _as_stored(run.trainer.scoring_model().cpu(), inputs, run.device)
+    return model, dtype, calibrate(model, inputs, f"{len(inputs)} held-out normals of {cohort}", run.device)
 
 
 def _as_stored(model: AnomalyModel, inputs: Inputs, device: torch.device) -> tuple[AnomalyModel, torch.dtype]:
@@ -212,99 +178,6 @@ def _as_stored(model: AnomalyModel, inputs: Inputs, device: torch.device) -> tup
     if agreement(model, rounded, inputs, device) <= HALF_AGREES:
         return rounded, torch.float16
     return model, torch.float32
-
-
-def _recipe(
-    plan: TrainingPlan,
-    trainer: MethodTrainer,
-    history: Sequence[Progress],
-    found: Calibrated,
-    device: torch.device,
-) -> dict[str, Any]:
-    """What was done, for the card."""
-    return {
-        "plan": plan.model_dump(mode="json"),
-        "epochs_done": len(history),
-        "checkpoint_rule": f"{trainer.checkpoint_rule}; no validation image takes part in the choice",
-        "last_losses": history[-1].losses if history else {},
-        "findings": trainer.findings,
-        "steps_skipped_as_not_finite": trainer.skipped,
-        "waited_for_images": round(sum(p.waited for p in history) / max(len(history), 1), 4),
-        "seconds": round(history[-1].seconds) if history else 0,
-        "device": device.type,
-        "bfloat16_drift": found.bfloat16_drift,
-    }
-
-
-def _card(
-    text: CardText,
-    out: Path,
-    plan: TrainingPlan,
-    preprocessing: Preprocessing,
-    model: AnomalyModel,
-    cohort: Cohort,
-    split: Split,
-    found: Calibrated,
-    recipe: dict[str, Any],
-) -> Card:
-    spec = model.spec
-    normals = [cohort.series[index] for index in (*split.train, *split.calibration)]
-    parts = split.patients(cohort.patients)
-    if not text.public_patients:
-        salt = secrets.token_hex(
-            16
-        )  # thrown away: the split can be compared within a card, and nobody can be found again
-        parts = {part: tuple(sorted(_hashed(patient, salt) for patient in who)) for part, who in parts.items()}
-    validation = [cohort.series[index].label == "abnormal" for index in split.validation]
-    summary = CohortSummary(
-        name=text.cohort or Path(cohort.path).name,
-        source=text.source,
-        licence=text.data_licence,
-        n_train=len(split.train),
-        n_mixture=len(split.mixture),
-        n_calibration=len(split.calibration),
-        n_validation_normal=validation.count(False),
-        n_validation_abnormal=validation.count(True),
-        split_seed=plan.seed_of_split,
-        split=parts,
-    )
-    return Card(
-        id=text.id or out.stem,
-        title=text.title or out.stem,
-        summary=text.summary or f"{plan.method} trained on {len(split.train)} normals of {summary.name}",
-        method=plan.method,
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=spec.spatial_dims, size=spec.size, channels=spec.channels),
-        preprocessing=preprocessing,
-        applicability=text.applicability or inferred_applicability(normals),
-        primary_score=text.primary_score or type(model).primary_score,
-        calibration=found.calibration,
-        training=summary,
-        recipe=recipe,
-        evaluation_note=text.evaluation_note,
-        paper=type(model).paper,
-        limits=(*text.limits, *_coarse(len(split.calibration))),
-        licence=text.licence,
-        versions={name: version(name) for name in ("normascope", "torch", "numpy")}
-        | {"python": platform.python_version()},
-        created=datetime.now(UTC).date().isoformat(),
-    )
-
-
-FINE_PERCENTILES = 100
-"""Calibration normals below which the card says that percentiles are coarse."""
-
-
-def _coarse(normals: int) -> tuple[str, ...]:
-    if normals >= FINE_PERCENTILES:
-        return ()
-    return (
-        f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
-    )
-
-
-def _hashed(patient: str, salt: str) -> str:
-    return hashlib.sha256((salt + patient).encode()).hexdigest()[:12]
 
 
 def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, device: str) -> Card:

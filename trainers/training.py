@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -77,49 +78,25 @@ def run_training(
     """
     plan = trainer.plan
     keep_freed_memory()
-    # one for batches, drawn ahead in a thread of their own, and one for the method's steps
-    generators = {
-        "batches": torch.Generator().manual_seed(plan.seed),
-        "steps": torch.Generator().manual_seed(plan.seed + 1),
-    }
-    history: list[Progress] = []
+    generators = _generators(plan.seed)
     torch.manual_seed(plan.seed)
     trainer.begin(images)
+    history: list[Progress] = []
     if resume and checkpoint is not None and checkpoint.exists():
         history = [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]
     best_weights = checkpoint.with_name("best.safetensors") if checkpoint is not None else None
-    before = history[-1].seconds if history else 0.0
-    started, longest = time.monotonic() - before, 0.0
-    for epoch in range(len(history), plan.epochs):
-        if _patience_is_over(history, plan.patience):
-            break
-        epoch_started = time.monotonic()
-        torch.manual_seed(plan.seed * 100_003 + epoch)
-        what = trainer.begin_epoch(epoch)
-        losses, waited = _run_epoch(trainer, images, generators)
-        trainer.end_epoch(epoch, images)
-        held = _held_out_loss(trainer, images) if plan.patience is not None else None
-        if held is not None and best_weights is not None and held < min((_held(p) for p in history), default=torch.inf):
-            save_modules(best_weights, trainer)
-        seconds = time.monotonic() - started
-        progress = Progress(
-            epoch + 1,
-            plan.epochs,
-            (epoch + 1) / plan.epochs,
-            what,
-            losses,
-            round(seconds, 1),
-            trainer.skipped,
-            round(waited / max(time.monotonic() - epoch_started, 1e-9), 4),
-            held,
-        )
-        history.append(progress)
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, trainer, {"history": [asdict(p) for p in history]}, generators)
-        if on_progress is not None:
-            on_progress(progress)
-        longest = max(longest, time.monotonic() - epoch_started)
-        if plan.minutes is not None and time.monotonic() - started + longest > plan.minutes * 60:
+    clock = _Clock(time.monotonic() - (history[-1].seconds if history else 0.0))
+    while len(history) < plan.epochs and not _patience_is_over(history, plan.patience):
+        with clock.epoch():
+            progress = _epoch(trainer, images, generators, len(history), clock)
+            if best_weights is not None and _is_best(progress, history):
+                save_modules(best_weights, trainer)
+            history.append(progress)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, trainer, {"history": [asdict(p) for p in history]}, generators)
+            if on_progress is not None:
+                on_progress(progress)
+        if not clock.allows_another_epoch(plan.minutes):
             break
     if plan.patience is not None and best_weights is not None and best_weights.exists():
         load_modules(best_weights, trainer)
@@ -128,7 +105,62 @@ def run_training(
     return history
 
 
-def _run_epoch(
+def _generators(seed: int) -> dict[str, torch.Generator]:
+    """One for batches, drawn ahead in a thread of their own, and one for the method's steps."""
+    return {"batches": torch.Generator().manual_seed(seed), "steps": torch.Generator().manual_seed(seed + 1)}
+
+
+@dataclass
+class _Clock:
+    """What a run has taken: `started` is when it would have begun had it never been interrupted, `longest` its longest epoch since then, in seconds."""
+
+    started: float
+    longest: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @contextmanager
+    def epoch(self) -> Iterator[None]:
+        """Everything that belongs to one epoch, its checkpoint too."""
+        began = time.monotonic()
+        yield
+        self.longest = max(self.longest, time.monotonic() - began)
+
+    def allows_another_epoch(self, minutes: float | None) -> bool:
+        """Whether an epoch as long as the longest would end within `minutes` of the run's start."""
+        return minutes is None or self.seconds + self.longest <= minutes * 60
+
+
+def _epoch(
+    trainer: MethodTrainer,
+    images: TrainingImages,
+    generators: dict[str, torch.Generator],
+    epoch: int,
+    clock: _Clock,
+) -> Progress:
+    """One epoch, counted from 0, from its seed to its loss on held-out normals."""
+    plan, began = trainer.plan, time.monotonic()
+    torch.manual_seed(plan.seed * 100_003 + epoch)
+    what = trainer.begin_epoch(epoch)
+    losses, waited = _every_batch(trainer, images, generators)
+    trainer.end_epoch(epoch, images)
+    held = _held_out_loss(trainer, images) if plan.patience is not None else None
+    return Progress(
+        epoch=epoch + 1,
+        epochs=plan.epochs,
+        share=(epoch + 1) / plan.epochs,
+        what=what,
+        losses=losses,
+        seconds=round(clock.seconds, 1),
+        skipped=trainer.skipped,
+        waited=round(waited / max(time.monotonic() - began, 1e-9), 4),
+        held_out_loss=held,
+    )
+
+
+def _every_batch(
     trainer: MethodTrainer, images: TrainingImages, generators: dict[str, torch.Generator]
 ) -> tuple[dict[str, float], float]:
     """One pass in random order; returns the mean of each loss, and the seconds in which the next batch was not ready."""
@@ -173,6 +205,11 @@ def _held_out_loss(trainer: MethodTrainer, images: TrainingImages) -> float:
 
 def _held(progress: Progress) -> float:
     return torch.inf if progress.held_out_loss is None else progress.held_out_loss
+
+
+def _is_best(progress: Progress, history: list[Progress]) -> bool:
+    """Whether its loss on held-out normals is the lowest so far."""
+    return _held(progress) < min((_held(earlier) for earlier in history), default=torch.inf)
 
 
 def _patience_is_over(history: list[Progress], patience: int | None) -> bool:

@@ -15,7 +15,8 @@ from engine.models.bundle import load_bundle, save_bundle
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.evaluate import evaluate
 from trainers.judging import judge, read_sides, without_learned
-from trainers.run import CardText, train
+from trainers.model_card import CardText
+from trainers.run import train
 
 Make = Callable[..., Path]
 PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)

@@ -11,8 +11,9 @@ import torch
 from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
 from trainers.alpha_gan import AlphaGANPlan
+from trainers.model_card import CardText
 from trainers.recalibrate import recalibrate
-from trainers.run import CardText, train
+from trainers.run import train
 
 Make = Callable[..., Path]
 PLAN = AlphaGANPlan(size=(16, 16), epochs=2, width=16, code=4)

@@ -17,7 +17,8 @@ from engine.scoring.calibration import percentile
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.cohort import read_cohort
 from trainers.evaluate import evaluate
-from trainers.run import CardText, train
+from trainers.model_card import CardText
+from trainers.run import train
 
 Make = Callable[..., Path]
 PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)

@@ -9,8 +9,9 @@ from typing import Any
 
 from engine.models.card import Applicability
 from engine.models.inference import choose_device
+from trainers.model_card import CardText
 from trainers.planning import default_plan
-from trainers.run import CardText, Trained, train
+from trainers.run import Trained, train
 from trainers.training import OnProgress
 
 OURS = "Apache-2.0"

@@ -1,0 +1,141 @@
+"""The card of a model that a run has made: what only people know of it, and what the run measured. Trains nothing, judges nothing, writes no file."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.models.base import AnomalyModel
+from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
+from trainers.calibrate import Calibrated
+from trainers.cohort import Cohort, inferred_applicability
+from trainers.method import MethodTrainer
+from trainers.plan import TrainingPlan
+from trainers.split import Split
+from trainers.training import Progress
+
+FINE_PERCENTILES = 100
+"""Calibration normals below which the card says that percentiles are coarse."""
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What only people know of a model; the rest of the card is measured. Everything has a plain default."""
+
+    id: str = ""
+    title: str = ""
+    summary: str = ""
+    cohort: str = ""
+    source: str = ""
+    data_licence: str = ""
+    licence: str = ""
+    primary_score: str = ""
+    evaluation_note: str = ""
+    limits: tuple[str, ...] = ()
+    applicability: Applicability | None = None
+    public_patients: bool = False
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+def written_card(
+    text: CardText,
+    name: str,
+    plan: TrainingPlan,
+    preprocessing: Preprocessing,
+    model: AnomalyModel,
+    cohort: Cohort,
+    split: Split,
+    found: Calibrated,
+    recipe: dict[str, Any],
+) -> Card:
+    """A card that lacks only its evaluation.
+
+    Args:
+        name: the bundle's id and title where `text` gives none.
+        cohort, split: every image of the run, and who is in which part of it; patients are named only where `text` says that they are public.
+        recipe: what was done; see `recipe_of`.
+    """
+    spec = model.spec
+    normals = [cohort.series[index] for index in (*split.train, *split.calibration)]
+    summary = _cohort_summary(text, cohort, split, plan.seed_of_split)
+    return Card(
+        id=text.id or name,
+        title=text.title or name,
+        summary=text.summary or f"{plan.method} trained on {len(split.train)} normals of {summary.name}",
+        method=plan.method,
+        architecture=model.architecture,
+        input=InputSpec(spatial_dims=spec.spatial_dims, size=spec.size, channels=spec.channels),
+        preprocessing=preprocessing,
+        applicability=text.applicability or inferred_applicability(normals),
+        primary_score=text.primary_score or type(model).primary_score,
+        calibration=found.calibration,
+        training=summary,
+        recipe=recipe,
+        evaluation_note=text.evaluation_note,
+        paper=type(model).paper,
+        limits=(*text.limits, *_coarse(len(split.calibration))),
+        licence=text.licence,
+        versions={name: version(name) for name in ("normascope", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def recipe_of(
+    trainer: MethodTrainer, history: Sequence[Progress], found: Calibrated, device: torch.device
+) -> dict[str, Any]:
+    """What was done, for the card."""
+    return {
+        "plan": trainer.plan.model_dump(mode="json"),
+        "epochs_done": len(history),
+        "checkpoint_rule": f"{trainer.checkpoint_rule}; no validation image takes part in the choice",
+        "last_losses": history[-1].losses if history else {},
+        "findings": trainer.findings,
+        "steps_skipped_as_not_finite": trainer.skipped,
+        "waited_for_images": round(sum(p.waited for p in history) / max(len(history), 1), 4),
+        "seconds": round(history[-1].seconds) if history else 0,
+        "device": device.type,
+        "bfloat16_drift": found.bfloat16_drift,
+    }
+
+
+def _cohort_summary(text: CardText, cohort: Cohort, split: Split, seed: int) -> CohortSummary:
+    parts = split.patients(cohort.patients)
+    if not text.public_patients:
+        # thrown away: the split can be compared within a card, and nobody can be found again
+        salt = secrets.token_hex(16)
+        parts = {part: tuple(sorted(_hashed(patient, salt) for patient in who)) for part, who in parts.items()}
+    abnormal = [cohort.series[index].label == "abnormal" for index in split.validation]
+    return CohortSummary(
+        name=text.cohort or Path(cohort.path).name,
+        source=text.source,
+        licence=text.data_licence,
+        n_train=len(split.train),
+        n_mixture=len(split.mixture),
+        n_calibration=len(split.calibration),
+        n_validation_normal=abnormal.count(False),
+        n_validation_abnormal=abnormal.count(True),
+        split_seed=seed,
+        split=parts,
+    )
+
+
+def _coarse(normals: int) -> tuple[str, ...]:
+    if normals >= FINE_PERCENTILES:
+        return ()
+    return (
+        f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
+    )
+
+
+def _hashed(patient: str, salt: str) -> str:
+    return hashlib.sha256((salt + patient).encode()).hexdigest()[:12]

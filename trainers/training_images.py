@@ -1,0 +1,80 @@
+"""Prepares the images that a run learns from: its normals, its mixture, and the normals it stops early by. Trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import CohortRejected, NormascopeError
+from engine.models.card import Preprocessing
+from trainers.cohort import Cohort, prepare_cohort
+from trainers.method import Bytes, Patients, TrainingImages
+from trainers.split import Split
+
+FEWEST_TRAINING = 5
+SAID_PARTS = 20
+"""Preparing a part of the cohort is reported in so many steps."""
+
+
+def training_images(
+    cohort: Cohort,
+    split: Split,
+    preprocessing: Preprocessing,
+    size: tuple[int, ...],
+    folder: Path,
+    say: Callable[[str], None],
+) -> tuple[TrainingImages, tuple[NormascopeError, ...]]:
+    """Every part of the cohort that a weight or early stopping sees, and the files that could not be read.
+
+    Args:
+        folder: keeps what is prepared, for a run that is resumed.
+        say: told in words how far it is.
+
+    Raises:
+        CohortRejected: too few normals could be read.
+    """
+    preparation = _Preparation(cohort, preprocessing, size, folder, say)
+    normal, normal_patients = preparation.part("images", split.train)
+    if normal is None or len(normal) < FEWEST_TRAINING:
+        reason = f" (the first reason: {preparation.failures[0]})" if preparation.failures else ""
+        raise CohortRejected(
+            f"only {0 if normal is None else len(normal)} training images could be read{reason}",
+            where=cohort.path,
+            cure="Check the files.",
+        )
+    mixture, mixture_patients = preparation.part("unlabelled images", split.mixture)
+    held, _ = preparation.part("images to stop by", split.stopping)
+    images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients)
+    return images, tuple(preparation.failures)
+
+
+@dataclass
+class _Preparation:
+    """What every part of a cohort is prepared with; `failures` grows with each."""
+
+    cohort: Cohort
+    preprocessing: Preprocessing
+    size: tuple[int, ...]
+    folder: Path
+    say: Callable[[str], None]
+    failures: list[NormascopeError] = field(default_factory=list)
+
+    def part(self, what: str, indices: Sequence[int]) -> tuple[Bytes | None, Patients | None]:
+        """[N, *S] and the number of each image's patient; None for a part without images."""
+        if not indices:
+            return None, None
+        said: set[int] = set()
+
+        def on_share(share: float) -> None:
+            if (step := int(share * SAID_PARTS)) not in said:
+                said.add(step)
+                self.say(f"preparing {what}, {share:.0%}")
+
+        series = [self.cohort.series[index] for index in indices]
+        found = prepare_cohort(series, self.preprocessing, self.size, self.folder, on_share)
+        self.failures.extend(found.failures)
+        owners = [self.cohort.patients[indices[place]] for place in found.kept]
+        return found.images, np.unique(owners, return_inverse=True)[1].astype(np.int64)
