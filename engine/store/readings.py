@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import get_args
 
 from sqlalchemy import Connection, insert, select, update
 
 from engine.store.rows import ReadingRow, Verdict
+from engine.store.studies import in_parts
 from engine.store.tables import readings, studies
 
 
@@ -21,6 +23,13 @@ def add(connection: Connection, study_uid: str, verdict: Verdict, note: str, rea
     values |= {"percentile": percentile, "score_name": score_name, "bundle_id": bundle_id}
     connection.execute(insert(readings).values(values))
     connection.execute(update(studies).where(studies.c.study_uid == study_uid).values(read_state=verdict))
+
+
+def outdate(connection: Connection, study_uids: Sequence[str]) -> None:
+    """Mark what was read of these studies as of other images than they hold now; the readings themselves stay as they are."""
+    for part in in_parts(study_uids):
+        read = update(studies).where(studies.c.study_uid.in_(part), studies.c.read_state != "unread")
+        connection.execute(read.values(read_state="outdated"))
 
 
 def of_study(connection: Connection, study_uid: str) -> list[ReadingRow]:

@@ -32,19 +32,20 @@ class Registrable(Protocol):
     def card(self) -> Card: ...
 
 
-def register(connection: Connection, bundle: Registrable) -> None:
-    """Make the bundle known and the current one of its id; see `Store.register_bundle`."""
+def register(connection: Connection, bundle: Registrable) -> bool:
+    """Make the bundle known and the current one of its id; see `Store.register_bundle`. True when it was not known before."""
     known = connection.execute(select(bundles).where(bundles.c.hash == bundle.hash)).first()
     older = update(bundles).where(bundles.c.id == bundle.card.id, bundles.c.hash != bundle.hash)
     connection.execute(older.values(current=False))
     values = {"id": bundle.card.id, "path": str(bundle.path), "card": bundle.card.model_dump_json(), "current": True}
     if known is None:
         connection.execute(insert(bundles).values(hash=bundle.hash, registered_at=time.time(), **values))
-        return  # it ranks nothing before it has scored something
+        return True  # it ranks nothing before it has scored something
     connection.execute(update(bundles).where(bundles.c.hash == bundle.hash).values(values))
     if not known.current:  # a roll-back
         asked = select(jobs.c.study_uid).where(jobs.c.bundle_hash == bundle.hash)
         refresh(connection, connection.execute(asked).scalars())
+    return False
 
 
 def is_registered(connection: Connection, bundle: Registrable) -> bool:

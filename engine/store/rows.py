@@ -9,7 +9,7 @@ from typing import Literal
 from engine.imaging.series import Series
 
 StudyStatus = Literal["queued", "scoring", "done", "failed", "not scored"]
-ReadState = Literal["unread", "normal", "abnormal", "unsure"]
+ReadState = Literal["unread", "normal", "abnormal", "unsure", "outdated"]
 Verdict = Literal["unread", "normal", "abnormal", "unsure"]
 JobState = Literal["queued", "running", "done", "failed", "not scored"]
 StudyScore = Literal["highest", "mean"]
@@ -51,7 +51,7 @@ class WorklistRow:
             asked; None when nothing is scored yet.
         score_name, bundle_id: which score of which model `percentile` is (of the most abnormal series).
         flagged: True when any series is above its model's cut-off.
-        read_state: the latest reading's verdict.
+        read_state: the latest reading's verdict; "outdated" when the study's images have changed since, or more have come.
         error: why the study, or one of its series, was not scored; "" when all is well.
         label: "normal", "abnormal" or "" from a cohort CSV.  added_at: seconds since 1970.
     """

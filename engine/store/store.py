@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import StorageUnavailable
 from engine.imaging.series import Series
-from engine.store import jobs, readings, results, studies, worklist
+from engine.store import jobs, patients, readings, results, studies, worklist
 from engine.store.arrays import ArrayFolder, array_name
 from engine.store.database import Database
 from engine.store.rows import Job, JobState, QueueCounts, ReadingRow, ResultRow, StudyScore, Verdict, WorklistRow
@@ -49,14 +49,24 @@ class Store:
 
         A series whose key is known has its description and sources replaced: its files may have moved. Jobs and results stay
         when its content is the same (`Series.fingerprint`); else its results no longer show or count, and its jobs are queued again.
+        What was read of a study before its images changed, or before more came, is outdated. Another patient's images under the same
+        UIDs are stored as `told_apart` gives them.
         """
         new = 0
         for batch in studies.batches(found):
             with self._database.writing() as connection:
-                added, changed = studies.add_batch(connection, batch)
-                jobs.start_anew(connection, changed)
-                new += added
+                apart = patients.told_apart(connection, batch)
+                patients.warn_owners(connection, batch, apart)
+                added = studies.add_batch(connection, apart)
+                jobs.start_anew(connection, added.other_content)
+                readings.outdate(connection, added.other_images)
+                new += added.new
         return new
+
+    def told_apart(self, found: Sequence[Series]) -> list[Series]:
+        """The series as `add_series` stores them: with UIDs and a key of their own where theirs are those of another patient in the store."""
+        with self._database.reading() as connection:
+            return patients.told_apart(connection, found)
 
     def worklist(
         self,
@@ -75,7 +85,8 @@ class Store:
 
         `text`: words in any order; each must be in name, id, body part, modality, view, description, accession number or date: anywhere
         in a word from three letters on, at a word's start before. `order`: one of `rows.SORTABLE`; unscored studies come last in either
-        direction. `study_score`: a study's percentile is the highest among its series, or their mean.
+        direction. `study_score`: a study's percentile is the highest among its series, or their mean. `read_state` "unread" has the
+        outdated ones too.
         """
         with self._database.reading() as connection:
             return worklist.page(
@@ -113,16 +124,17 @@ class Store:
 
     # models and jobs
 
-    def register_bundle(self, bundle: results.Registrable) -> None:
+    def register_bundle(self, bundle: results.Registrable) -> bool:
         """Make a bundle known, as the one in use of its id: where it has a result, those of earlier bundles of that id no longer rank.
 
-        Registering an earlier one again takes it back into use (a roll-back). Costs nothing when nothing changes.
+        Registering an earlier one again takes it back into use (a roll-back). Costs nothing when nothing changes. True when this very bundle
+        was not known before.
         """
         with self._database.reading() as connection:
             if results.is_registered(connection, bundle):
-                return
+                return False
         with self._database.writing() as connection:
-            results.register(connection, bundle)
+            return results.register(connection, bundle)
 
     def enqueue(self, series_keys: Iterable[str], bundle_hash: str, priority: int = 0, *, named: bool = False) -> int:
         """Ask for series to be scored by a registered bundle; returns how many jobs that makes.

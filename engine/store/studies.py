@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -36,20 +37,34 @@ def in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
         yield values[start : start + _MOST_PARAMETERS]
 
 
-def add_batch(connection: Connection, batch: Sequence[Series]) -> tuple[int, list[str]]:
-    """Add new series, replace the description of known ones (files may have moved).
+@dataclass(frozen=True)
+class Added:
+    """What came of a batch.
 
-    Returns how many were new, and the keys of those whose content is another than it was: their results are of other pixels.
+    Attributes:
+        new: how many series the store did not know.
+        other_content: keys of those that hold other pixels than they did: their results no longer hold.
+        other_images: UIDs of studies that show other or more images than when they were last read, if they were.
     """
+
+    new: int
+    other_content: list[str]
+    other_images: list[str]
+
+
+def add_batch(connection: Connection, batch: Sequence[Series]) -> Added:
+    """Add new series, replace the description of known ones (files may have moved)."""
     by_key = {item.key: item for item in batch}
     study_of: dict[str, str] = {}  # of the series that are known
     changed_content: list[str] = []
+    other_images: list[str] = []
     for part in in_parts(list(by_key)):
         columns = (series_table.c.key, series_table.c.study_uid, series_table.c.fingerprint)
         for key, uid, fingerprint in connection.execute(select(*columns).where(series_table.c.key.in_(part))):
             study_of[key] = uid
             if fingerprint != by_key[key].fingerprint:
                 changed_content.append(key)
+                other_images += [uid, by_key[key].study_uid] if fingerprint else []  # of older stores it is not known
     # a series whose file now states another study also changes the study it leaves
     touched = list(dict.fromkeys([item.study_uid for item in by_key.values()] + list(study_of.values())))
     _describe(connection, touched, by_key)
@@ -64,7 +79,8 @@ def add_batch(connection: Connection, batch: Sequence[Series]) -> tuple[int, lis
         statement = update(series_table).where(series_table.c.key == bindparam("b_key"))
         statement = statement.values({name: bindparam(f"b_{name}") for name in rows[0] if name != "key"})
         connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in changed])
-    return len(new), changed_content
+    other_images += [by_key[str(row["key"])].study_uid for row in new]
+    return Added(len(new), changed_content, other_images)
 
 
 def series_of(connection: Connection, study_uid: str) -> list[Series]:

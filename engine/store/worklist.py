@@ -93,7 +93,9 @@ def _narrowed(connection: Connection, query: Select[Any], modality: str, status:
         query = query.where(studies.c.modality.in_([v for v in values if modality in v.split("/")]))
     if status:
         query = query.where(studies.c.status == status)
-    if read_state:
+    if read_state == "unread":  # what nobody has read as it is now
+        query = query.where(studies.c.read_state.in_(("unread", "outdated")))
+    elif read_state:
         query = query.where(studies.c.read_state == read_state)
     return query
 

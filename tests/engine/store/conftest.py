@@ -49,7 +49,8 @@ def make_series() -> Callable[..., Series]:
     def make(number: int, study: str = "", **values: Any) -> Series:
         uid = f"1.2.{number}"
         usual: dict[str, Any] = {"kind": "radiograph", "format": "dicom", "sources": (f"/archive/{number}.dcm",)}
-        usual |= {"patient_id": f"P{number:04}", "patient_name": "DOE^JANE", "modality": "CR", "body_part": "CHEST"}
+        usual |= {"patient_id": f"P{int(study.rpartition('.')[2]) if study else number:04}", "patient_name": "DOE^JANE"}
+        usual |= {"modality": "CR", "body_part": "CHEST"}
         return Series(key=uid, study_uid=study or f"1.1.{number}", series_uid=uid, **(usual | values))
 
     return make

@@ -28,10 +28,10 @@ def test_other_pixels_under_the_same_key_lose_the_result_and_are_queued(
     scored: Store, make_series: Any, make_result: Any
 ) -> None:
     (before,) = scored.results_of("1.1.1")
-    assert scored.add_series([make_series(1, fingerprint="after", patient_id="P7")]) == 0
+    assert scored.add_series([make_series(1, fingerprint="after", patient_name="ROE^JANE")]) == 0
     row = scored.study("1.1.1")
     assert row is not None
-    assert (row.status, row.percentile, row.flagged, row.patient_id) == ("queued", None, False, "P7")
+    assert (row.status, row.percentile, row.flagged, row.patient_name) == ("queued", None, False, "ROE^JANE")
     (waiting,) = scored.results_of("1.1.1")
     assert (waiting.state, waiting.scores, waiting.heatmap) == ("queued", {}, "")
     (job,) = scored.claim(WORKER, 1)
@@ -103,3 +103,31 @@ def test_a_series_that_changed_study_with_its_content_leaves_nothing_behind(scor
     assert left is not None
     assert joined is not None
     assert (left.status, left.percentile, joined.status) == ("not scored", None, "queued")
+
+
+def test_a_reading_of_images_that_are_no_longer_there_is_outdated_and_kept(scored: Store, make_series: Any) -> None:
+    scored.add_reading("1.1.1", "normal")
+    scored.add_series([make_series(1, fingerprint="before", sources=("/moved/1.dcm",))])
+    assert read_state(scored) == "normal", "the same images elsewhere are the same images"
+    scored.add_series([make_series(1, fingerprint="after")])
+    assert read_state(scored) == "outdated"
+    assert [reading.verdict for reading in scored.readings_of("1.1.1")] == ["normal"]
+    assert [row.study_uid for row in scored.worklist(read_state="unread")] == ["1.1.1"]
+    scored.add_reading("1.1.1", "abnormal")
+    assert read_state(scored) == "abnormal"
+
+
+def test_more_images_of_a_study_outdate_its_reading_but_not_that_nobody_read_it(
+    scored: Store, make_series: Any
+) -> None:
+    scored.add_series([make_series(2, study="1.1.1")])
+    assert read_state(scored) == "unread"
+    scored.add_reading("1.1.1", "normal")
+    scored.add_series([make_series(3, study="1.1.1")])
+    assert read_state(scored) == "outdated"
+
+
+def read_state(store: Store) -> str:
+    row = store.study("1.1.1")
+    assert row is not None
+    return row.read_state

@@ -70,7 +70,7 @@ def test_old_results_of_unknown_content_are_made_anew_when_they_are_next_importe
     version_1: Path, make_series: Any
 ) -> None:
     store = Store(None, version_1)
-    store.add_series([make_series(1, fingerprint="known")])
+    store.add_series([make_series(1, fingerprint="known", patient_id="P1")])
     assert [(row.status, row.percentile, row.read_state) for row in store.worklist()] == [("queued", None, "normal")]
 
 

@@ -142,7 +142,7 @@ def test_series_come_back_as_they_were_found(store: Store, make_series: Any) -> 
 
 def test_a_series_that_moved_to_another_study_leaves_the_first(store: Store, make_series: Any) -> None:
     store.add_series([make_series(1, study="1.8"), make_series(2, study="1.8")])
-    store.add_series([make_series(2, study="1.9")])
+    store.add_series([make_series(2, study="1.9", patient_id="P0008")])
     assert {row.study_uid: row.series_count for row in store.worklist()} == {"1.8": 1, "1.9": 1}
 
 
