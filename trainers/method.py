@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -113,13 +113,23 @@ class MethodTrainer(ABC):
     def scoring_model(self) -> AnomalyModel:
         """The network as it would be shipped now, in eval mode."""
 
-    def update(self, network: str, loss: Tensor) -> bool:
-        """Update one network, and no other, by its own loss. A step that is not finite is skipped and counted."""
+    def update(self, network: str, loss: Tensor, *, beside: Sequence[Tensor] = (), again: bool = False) -> bool:
+        """Update one network, and no other, by its own loss. A step that is not finite is skipped and counted.
+
+        Args:
+            network: name of the optimiser.
+            loss: 0-dimensional.
+            beside: leaves that get the loss's gradient in the same pass, for whoever made them.
+            again: whether another update goes back through part of this loss's graph.
+
+        Returns:
+            Whether the step was taken. Without it, `beside` has no gradient to be used.
+        """
         optimizer = self.optimizers[network]
         optimizer.zero_grad(set_to_none=True)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if torch.isfinite(loss):
-            self.fabric.backward(loss, inputs=parameters)
+            self.fabric.backward(loss, inputs=[*parameters, *beside], retain_graph=again)
             gradients = [p.grad for p in parameters if p.grad is not None]
             if torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
                 optimizer.step()

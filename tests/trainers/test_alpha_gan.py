@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch.optim import SGD
 
+from tests.trainers.textbook_alpha_gan import textbook_losses
 from trainers.alpha_gan import AlphaGANPlan, AlphaGANTrainer, at_resolution
 from trainers.growing import Stage
 from trainers.method import Batch, TrainingImages
@@ -38,23 +41,45 @@ def _batch(x: torch.Tensor, share: float) -> Batch:
     return Batch(x, torch.arange(len(x)), None, share)
 
 
-@pytest.mark.parametrize("learner", ["encoder", "generator", "discriminator", "code_discriminator"])
-def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = _trainer(_plan())
-    trainer.begin_epoch(6)
-    every = {
+def _networks(trainer: AlphaGANTrainer) -> dict[str, torch.nn.Module]:
+    return {
         "encoder": trainer.network.encoder,
         "generator": trainer.network.generator,
         "discriminator": trainer.discriminator,
         "code_discriminator": trainer.code_discriminator,
     }
-    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
-    update = trainer.update
-    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
+
+
+@pytest.mark.parametrize("learner", ["encoder", "generator", "discriminator", "code_discriminator"])
+def test_a_network_is_changed_by_its_own_update_only(learner: str) -> None:
+    trainer = _trainer(_plan())
+    trainer.rates = {name: rate * (name == learner) for name, rate in trainer.rates.items()}
+    trainer.begin_epoch(6)
+    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in _networks(trainer).items()}
     trainer.step(_batch(torch.rand(4, 1, 16, 16) * 2 - 1, 0.5), torch.Generator().manual_seed(0))
-    for name, module in every.items():
+    for name, module in _networks(trainer).items():
         moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
         assert moved is (name == learner), name
+
+
+@pytest.mark.parametrize(("epoch", "what"), [(6, "16 x 16"), (3, "16 x 16, fading in")])
+def test_a_step_is_the_algorithms_though_nothing_is_computed_twice(epoch: int, what: str) -> None:
+    trainer = _trainer(_plan())
+    assert trainer.begin_epoch(epoch) == what
+    networks = _networks(trainer)
+    trainer.optimizers = {name: SGD(networks[name].parameters(), 0.1) for name in networks}
+    textbook = copy.deepcopy(networks)
+    x = torch.rand(4, 1, 16, 16) * 2 - 1
+    trainer.step(_batch(x, 0.5), torch.Generator().manual_seed(3))
+
+    noise, fade = torch.randn(4, 8, generator=torch.Generator().manual_seed(3)), trainer.fade(0.5)
+    real = at_resolution(x, trainer.stage, fade)
+    for name, loss in textbook_losses(textbook, real, noise, fade).items():
+        parameters = list(textbook[name].parameters())
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        for mine, before, gradient in zip(networks[name].parameters(), parameters, gradients, strict=True):
+            expected = before if gradient is None else before - 0.1 * gradient
+            torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_reconstructions_get_better(images: TrainingImages) -> None:
