@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 # What pydicom warns of in a file (odd value representations, lengths) is either harmless or becomes an error here, in words.
 warnings.filterwarnings("ignore", module=r"pydicom\.")
 
-_DATASET_START = 132
+_PREAMBLE, _META_END = 132, 0x00030000
+_HOLE = 1024
 
 
 def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
@@ -33,6 +35,8 @@ def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
     data = sources.read_bytes(source)
     if not data:
         raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
+    if _was_never_written(data):
+        raise _not_dicom(source, data, "it holds zeros where its data set should begin")
     try:
         dataset, body, stop = _parsed(source, data)
         elements = _elements_of(dataset, body, stop)
@@ -46,6 +50,18 @@ def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
     if data[128:132] != b"DICM" and not _plausible(header):
         raise _not_dicom(source, data, "it holds no DICOM header")
     return header, dataset
+
+
+def _was_never_written(data: bytes) -> bool:
+    """The data set begins with a hole, as in a copy that a full or failing disk cut short.
+
+    Asked first, because pydicom takes zeros for elements, eight bytes each, to the end of the file: minutes for a large one.
+    """
+    start = _PREAMBLE if data[128:132] == b"DICM" else 0
+    with suppress(dicom_elements.Unusual, struct.error):  # no meta header: the data set begins at once
+        start = dicom_elements.walk(data, start, implicit=False, wanted=(), complete=True, before=_META_END).end
+    hole = data[start : start + _HOLE]
+    return bool(hole) and not any(hole)
 
 
 def _parsed(source: str, data: bytes) -> tuple[Dataset, bytes, int]:

@@ -21,6 +21,8 @@ NAMES = (
     "MR_small_jp2klossless.dcm", "JPGExtended.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_dcmtk_+eb+cy+np.dcm", "image_dfl.dcm",
     "rtplan.dcm", "test-SR.dcm", "dicomdirtests/DICOMDIR", "dicomdirtests/77654033/CR1/6154", "SC_rgb_small_odd_jpeg.dcm",
 )  # fmt: skip
+NO_PICTURES = ("rtplan.dcm", "test-SR.dcm", "dicomdirtests/DICOMDIR")
+REFUSALS = ("UnreadableImage", "UnsupportedTransferSyntax", "ImplausibleImage", "InconsistentSeries")
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -65,7 +67,25 @@ def test_a_dicom_file_with_changed_bytes(name: str, changes: list[tuple[int, int
     data = bytearray(content(name))
     for position, value in changes:
         data[position % len(data)] = value
-    outcome(bytes(data))
+    result = outcome(bytes(data))
+    assert result in ("picture", *REFUSALS) or name.endswith("DICOMDIR")
+    assert result != "picture" or name not in NO_PICTURES, "what holds no pixels never becomes a picture"
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"\0" * 128 + b"DICM", "meta header"], ids=["whole file", "data set", "behind the meta header"]
+)
+def test_a_file_of_zeros_is_refused_without_being_parsed_element_by_element(
+    start: bytes | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("pydicom takes minutes for a large one")
+
+    monkeypatch.setattr(pydicom, "dcmread", parsed)
+    if isinstance(start, str):
+        whole = content("CT_small.dcm")
+        start = whole[: whole.index(b"\x08\0\x05\0")]
+    assert outcome(start + bytes(4096)) == "UnreadableImage"
 
 
 @RELAXED
