@@ -35,6 +35,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
+from engine.models.depthwise_pooling import quicken_pooling
 from trainers.growing import Stage, growing_stages
 from trainers.method import Batch, MethodTrainer
 from trainers.plan import TrainingPlan
@@ -93,9 +94,12 @@ class AlphaGANTrainer(MethodTrainer):
             "discriminator": self.discriminator,
             "code_discriminator": self.code_discriminator,
         }
+        on_processor = fabric.device.type == "cpu"
         # oneDNN takes twice as long for the weights' gradients of the outermost rungs' few channels if they come last
-        self.layout = torch.contiguous_format if fabric.device.type == "cpu" else torch.channels_last
+        self.layout = torch.contiguous_format if on_processor else torch.channels_last
         for module in self.modules.values():
+            if on_processor:
+                quicken_pooling(module)
             convert_conv2d_weight_memory_format(module.to(fabric.device), self.layout)
         slower = plan.learning_rate * plan.discriminator_rate
         self.optimizers = {

@@ -1,4 +1,4 @@
-"""Average pooling as a convolution of each channel with equal weights, at which oneDNN is faster. For inference; networks are not written in terms of it."""
+"""Average pooling as a convolution of each channel with equal weights, at which oneDNN is several times faster. Networks are not written in terms of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class DepthwisePooling(nn.Module):
-    """[B, C, H, W] channels last -> the mean of each `size` x `size` square -> [B, C, H // size, W // size], on the CPU."""
+    """[B, C, H, W] -> the mean of each `size` x `size` square -> [B, C, H // size, W // size], on the CPU."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
