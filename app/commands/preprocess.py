@@ -23,15 +23,18 @@ VOLUME_SIZE = (32, 128, 128)
 
 STEPS: dict[str, dict[str, str]] = {
     "carrier": {"carrier": "crop"},
+    "negative": {"negative": "turn"},
     "markers": {"markers": "paint"},
     "part": {"part": "largest"},
     "left": {"part": "left"},
     "right": {"part": "right"},
+    "joint": {"part": "joint"},
     "foreground": {"foreground": "segment"},
     "lungs-removed": {"lungs": "remove"},
     "lungs-only": {"lungs": "only"},
     "percentile": {"grey": "percentile"},
     "equalised": {"grey": "equalised"},
+    "local": {"grey": "local"},
     "stretch": {"fit": "stretch"},
 }
 """What `--steps` may name, and the switch it turns."""

@@ -1,7 +1,7 @@
 """Radiographs to a network's square, step by step in a fixed order, each a switch, and the exact way back.
 
-The order: film cut from its scan, markers painted over, one limb framed, background blacked out, lung fields taken out or kept alone, grey
-evened out, film fitted to the square. Without switches only the last two are done.
+The order: film cut from its scan, a negative turned over, markers painted over, one limb or its joint framed, background blacked out, lung fields taken
+out or kept alone, grey evened out, film fitted to the square. Without switches only the last two are done.
 """
 
 from __future__ import annotations
@@ -23,9 +23,19 @@ from engine.preprocess.reduction import Mask
 SMALLEST_SIDE = 8
 """Pixels of a cut-out: fewer rows or columns, and the cut was a mistake."""
 
+JOINT_ROWS = (0.28, 0.82)
+"""Of the height of a film that is centred on a knee, where condyles, joint space and the tibia's head lie."""
 
 DARKEST_SHOWN = np.float32(3 / 255)
 """Where a step blacks out, tissue stays so much brighter that losses tell the two apart, also in an image kept as bytes."""
+
+
+Grey = Literal["presentation", "percentile", "equalised", "local"]
+_EVENED: dict[Grey, str] = {
+    "percentile": "exposure evened out",
+    "equalised": "histogram equalised",
+    "local": "contrast evened out locally",
+}
 
 
 class PlanarOptions(BaseModel):
@@ -33,13 +43,15 @@ class PlanarOptions(BaseModel):
 
     Attributes:
         carrier: "crop" cuts the film from a larger dark scan and sets it upright (Davletshina 2020; `carrier`).
+        negative: "turn" shows a photographic negative with bone white, where a limb runs from the film's top to its bottom (no paper; `negatives`).
         markers: "paint" hides burned-in letters in the local background, to ask whether a model reads them (no paper; `markers`).
         part: "largest", "left" or "right" frames one limb, where a film shows two the larger or the one on that side of the picture
-            (Davletshina 2020, by a substitute; `hands`).
+            (Davletshina 2020, by a substitute; `hands`); "joint" frames the middle band of a film that is centred on one knee (no paper).
         foreground: "segment" blacks out what is not the patient (Davletshina 2020, SALAD, by a substitute; `foreground`).
         lungs: "remove" blacks out the lung fields of a chest, "only" all else, to ask what a model looks at (no paper; `lungs`).
         grey: "presentation" as the file asks to be shown; "percentile" stretches the 1st to 99th percentile to the whole range, which
-            evens out exposure; "equalised" makes every grey equally frequent (Davletshina 2020). Of what is left visible alone.
+            evens out exposure; "equalised" makes every grey equally frequent (Davletshina 2020); "local" evens out brightness and contrast
+            from place to place (no paper of ours; `local_contrast`). Of what is left visible alone.
         fit: "stretch" fills the square and loses the aspect (Nakao 2021, Tang 2019); "pad" keeps it, in physical proportions, with
             the border at the darkest value.
     """
@@ -47,10 +59,11 @@ class PlanarOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fit: Literal["stretch", "pad"] = "stretch"
-    grey: Literal["presentation", "percentile", "equalised"] = "presentation"
+    grey: Grey = "presentation"
     carrier: Literal["keep", "crop"] = "keep"
+    negative: Literal["keep", "turn"] = "keep"
     markers: Literal["keep", "paint"] = "keep"
-    part: Literal["whole", "largest", "left", "right"] = "whole"
+    part: Literal["whole", "largest", "left", "right", "joint"] = "whole"
     foreground: Literal["keep", "segment"] = "keep"
     lungs: Literal["keep", "remove", "only"] = "keep"
 
@@ -90,7 +103,7 @@ def prepare_planar(
     view = _narrowed(radiograph, options, steps)
     shown = _even_grey(view.picture, view.valid, options.grey)
     if options.grey != "presentation":
-        _record(steps, {"percentile": "exposure evened out", "equalised": "histogram equalised"}[options.grey], shown)
+        _record(steps, _EVENED[options.grey], shown)
     place = _placement(view.framing.shape, radiograph.spacing, options.fit, height, width)
     square, mask = _on_square(shown, view, place, (height, width))
     seen = mask[place] if mask is not None and (view.blacked_out or view.own is not None) else None
@@ -115,10 +128,16 @@ def _narrowed(radiograph: Radiograph, options: PlanarOptions, steps: Steps | Non
     if options.carrier == "crop":
         _crop_carrier(view, radiograph.spacing)
         _record(steps, "no film in a scan" if view.framing.is_whole else "film cut from its scan", view.picture)
+    if options.negative == "turn":
+        turned = _turn_negative(view)
+        _record(steps, "negative turned over" if turned else "no negative", view.picture)
     if options.markers == "paint":
         _paint_markers(view)
         _record(steps, "markers painted over", view.picture)
-    if options.part != "whole":
+    if options.part == "joint":
+        _frame_joint(view)
+        _record(steps, "joint framed", view.picture)
+    elif options.part != "whole":
         _frame_limb(view, options.part)
         _record(steps, "one limb framed", view.picture)
     if options.foreground == "segment":
@@ -146,6 +165,17 @@ def _crop_carrier(view: _View, spacing: tuple[float, float] | None) -> None:
         view.valid = framing.cut(valid.astype(np.float32)) >= 0.5
 
 
+def _turn_negative(view: _View) -> bool:
+    from engine.preprocess.negatives import is_negative
+
+    if not is_negative(view.picture, view.valid):
+        return False
+    turned = 1 - view.picture
+    view.picture = turned if view.valid is None else np.where(view.valid, turned, np.float32(0))
+    view.warnings.append("This film is a photographic negative: the model looks at it with bone white.")
+    return True
+
+
 def _paint_markers(view: _View) -> None:
     from engine.preprocess.markers import painted_markers
 
@@ -169,6 +199,13 @@ def _frame_limb(view: _View, part: Literal["largest", "left", "right"]) -> None:
         view.warnings.append(f"There are two limbs on this film: the model looks at the one on the picture's {where}.")
     rows, columns = limbs[side].rows, limbs[side].columns
     if min(rows.stop - rows.start, columns.stop - columns.start) >= SMALLEST_SIDE:
+        view.frame(view.framing.within(rows, columns), view.picture[rows, columns], rows, columns)
+
+
+def _frame_joint(view: _View) -> None:
+    height, width = view.picture.shape
+    rows, columns = slice(*(round(share * height) for share in JOINT_ROWS)), slice(0, width)
+    if min(rows.stop - rows.start, width) >= SMALLEST_SIDE:
         view.frame(view.framing.within(rows, columns), view.picture[rows, columns], rows, columns)
 
 
@@ -246,7 +283,7 @@ def _placement(
 def _even_grey(
     shown: npt.NDArray[np.float32],
     valid: npt.NDArray[np.bool_] | None,
-    grey: Literal["presentation", "percentile", "equalised"],
+    grey: Grey,
 ) -> npt.NDArray[np.float32]:
     """Grey in [0, 1], evened out as asked; padding stays 0 and takes no part in the statistics."""
     inside = shown if valid is None else shown[valid]
@@ -256,6 +293,10 @@ def _even_grey(
         )
     if grey == "presentation":
         return shown
+    if grey == "local":
+        from engine.preprocess.local_contrast import locally_normalised
+
+        return locally_normalised(shown, valid)
     if grey == "percentile":
         low, high = np.percentile(inside, (1, 99))
         evened = np.clip((shown - low) / max(float(high - low), 1e-6), 0, 1)

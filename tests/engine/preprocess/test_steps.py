@@ -215,7 +215,7 @@ ODD = {
     kind=st.sampled_from(sorted(ODD)),
     shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     switches=st.tuples(*(st.sampled_from(values) for values in SWITCHES.values())),
-    grey=st.sampled_from(["presentation", "percentile", "equalised"]),
+    grey=st.sampled_from(["presentation", "percentile", "equalised", "local"]),
 )
 def test_odd_images_are_refused_in_words_or_pass_through(kind, shape, switches, grey) -> None:
     film = radiograph(ODD[kind](*shape))
