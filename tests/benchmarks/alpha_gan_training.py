@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
-from collections.abc import Callable
-from multiprocessing.pool import Pool
-from statistics import median
-
 import torch
 from lightning_fabric import Fabric
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward
 from engine.models.freed_memory import keep_freed_memory
+from tests.benchmarks.alternating import Work, alternating
 from tests.benchmarks.measurement import Measurement
 from tests.trainers.textbook_alpha_gan import textbook_losses, without_short_cuts
 from trainers.alpha_gan import AlphaGANPlan, AlphaGANTrainer
@@ -25,8 +20,6 @@ CASES = ((128, 16), (256, 8))
 """Side and images of a step."""
 ROUNDS = 5
 
-_step: Callable[[], None]
-
 
 def run() -> list[Measurement]:
     """One measurement a size."""
@@ -34,20 +27,7 @@ def run() -> list[Measurement]:
 
 
 def _time(size: int, batch: int) -> Measurement:
-    context = multiprocessing.get_context("spawn")
-    times: dict[str, list[float]] = {"ours": [], "textbook": []}
-    # a process each: what ours asks of the allocator is for a whole process
-    with (
-        context.Pool(1, _begin, ("ours", size, batch)) as ours,
-        context.Pool(1, _begin, ("textbook", size, batch)) as textbook,
-    ):
-        pools: dict[str, Pool] = {"ours": ours, "textbook": textbook}
-        for turn in range(ROUNDS + 1):  # alternating, so that other work on the machine meets both; the first warms up
-            for name, pool in pools.items():
-                seconds = pool.apply(_timed)
-                if turn:
-                    times[name].append(seconds)
-    fast, slow = median(times["ours"]), median(times["textbook"])
+    fast, slow = alternating(_step, ("ours", size, batch), ("textbook", size, batch), ROUNDS)
     return Measurement(
         f"a training step of {batch} images of {size} x {size} on the cpu in float32, {torch.get_num_threads()} threads",
         fast,
@@ -59,20 +39,13 @@ def _time(size: int, batch: int) -> Measurement:
     )
 
 
-def _timed() -> float:
-    start = time.perf_counter()
-    _step()
-    return time.perf_counter() - start
-
-
-def _begin(kind: str, size: int, batch: int) -> None:
-    global _step
+def _step(kind: str, size: int, batch: int) -> Work:
     torch.manual_seed(0)
     x = torch.rand(batch, 1, size, size) * 2 - 1
-    _step = _ours(x) if kind == "ours" else _textbook(x)
+    return _ours(x) if kind == "ours" else _textbook(x)
 
 
-def _ours(x: torch.Tensor) -> Callable[[], None]:
+def _ours(x: torch.Tensor) -> Work:
     keep_freed_memory()  # as every training run does
     trainer = AlphaGANTrainer(AlphaGANPlan(size=tuple(x.shape[2:]), epochs=1), Fabric(accelerator="cpu", devices=1))
     trainer.begin_epoch(0)
@@ -84,7 +57,7 @@ def _ours(x: torch.Tensor) -> Callable[[], None]:
     return step
 
 
-def _textbook(x: torch.Tensor) -> Callable[[], None]:
+def _textbook(x: torch.Tensor) -> Work:
     size, code = x.shape[-1], 128
     model = without_short_cuts(AlphaGAN(size, code, ladder="growing"))
     networks = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from engine.models.freed_memory import keep_freed_memory
 from engine.models.glow import Glow
+from tests.benchmarks.alternating import Work, alternating
 from tests.benchmarks.measurement import Measurement
 
 NAME = "Glow training"
@@ -92,22 +92,7 @@ def _gaussian(z: Tensor) -> Tensor:
 
 
 def _time(width: int, batch: int) -> Measurement:
-    torch.manual_seed(0)
-    x = torch.rand(batch, 1, *SIZE) - 0.5
-    ours, plain = Glow(SIZE, LEVELS, DEPTH, width), PlainGlow(LEVELS, DEPTH, width)
-    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in plain.parameters())
-    works = {
-        "ours": _step(ours, lambda: ours(x).log_density(), fused=True),
-        "peer": _step(plain, lambda: plain(x), fused=False),
-    }
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(ROUNDS + 1):  # alternating, so that other work on the machine meets both; the first warms up
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    fast, slow = median(times["ours"]), median(times["peer"])
+    fast, slow = alternating(_step, ("ours", width, batch), ("plain", width, batch), ROUNDS)
     return Measurement(
         f"a training step of {batch} images of 64 x 64, 3 levels x 16, width {width}, cpu, {torch.get_num_threads()} threads",
         fast,
@@ -119,7 +104,21 @@ def _time(width: int, batch: int) -> Measurement:
     )
 
 
-def _step(network: nn.Module, density: Callable[[], Tensor], *, fused: bool) -> Callable[[], None]:
+def _step(kind: str, width: int, batch: int) -> Work:
+    torch.manual_seed(0)
+    x = torch.rand(batch, 1, *SIZE) - 0.5
+    if kind == "plain":
+        plain = PlainGlow(LEVELS, DEPTH, width)
+        return _update(plain, lambda: plain(x), fused=False)
+    keep_freed_memory()  # as every training run does
+    ours = Glow(SIZE, LEVELS, DEPTH, width)
+    assert sum(p.numel() for p in ours.parameters()) == sum(
+        p.numel() for p in PlainGlow(LEVELS, DEPTH, width).parameters()
+    )
+    return _update(ours, lambda: ours(x).log_density(), fused=True)
+
+
+def _update(network: nn.Module, density: Callable[[], Tensor], *, fused: bool) -> Work:
     adam = Adam(network.parameters(), 1e-4, fused=fused)
 
     def work() -> None:
