@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.appearance import apply_appearance
+from app.cli import main
 from app.main_window import MainWindow
 from app.state.settings import Settings
 from engine.models import shelf
@@ -33,6 +36,27 @@ from engine.store import Store
 
 NAMES = ("Adler^Ida", "Brandt^Olof", "Castro^Lia", "Dahl^Nils", "Engel^Eva")
 SLICES = 9
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`command("score", path, ...)`: what `normascope score path ...` does, writes and leaves with, without a process of its own.
+
+    An error that is not said in words is raised here, so that no test has to look for a traceback.
+    """
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        words = ["normascope", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as left:
+            main()
+        written = capsys.readouterr()
+        return subprocess.CompletedProcess(words, int(left.value.code or 0), written.out, written.err)
+
+    return run
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""From a folder of normals to a model in use, as a shell does it: train, list, evaluate, score; and bad cohorts in one line."""
+"""From a folder of normals to a model in use: train, list, evaluate, score; and bad cohorts in one line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.e2e.conftest import Command
 
-def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
+
+def in_a_shell(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    words = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=280)
 
 
 def write_cohort(folder: Path, normals: int, abnormals: int = 0, patients: int = 1000) -> Path:
@@ -40,12 +43,12 @@ def write_cohort(folder: Path, normals: int, abnormals: int = 0, patients: int =
 
 
 @pytest.mark.slow
-def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Path) -> None:
+def test_normals_become_a_model_that_is_listed_evaluated_and_scores(command: Command, tmp_path: Path) -> None:
     table, bundle = write_cohort(tmp_path / "site", 64, 12), tmp_path / "disc.safetensors"
     other = write_cohort(tmp_path / "other", 24, 12)
-    trained = run(
+    trained = in_a_shell(
         *("train", "--method", "alpha-gan", "--normals", table, "--out", bundle, "--size", "32", "--epochs", "1"),
-        *("--device", "cpu"),
+        *("--device", "cpu", "--option", "width=32", "--option", "code=8"),
         cwd=tmp_path,
     )
     assert trained.returncode == 0, trained.stderr
@@ -55,10 +58,9 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
     boxes.write_text(
         "file,label,x,y,w,h,rows,columns\n" + "".join(f"{i:03d}.png,disc,31,5,10,10,48,48\n" for i in range(24, 36))
     )
-    judged = run(
+    judged = command(
         *("evaluate", "--model", bundle, "--normals", other, "--abnormals", other, "--out", tmp_path / "e"),
         *("--against", bundle, "--boxes", boxes, "--study", "mean", "--batch", "8"),
-        cwd=tmp_path,
     )
     assert judged.returncode == 0, judged.stderr
     assert "No difference" in judged.stderr and "of 12 marked regions" in judged.stderr
@@ -71,7 +73,7 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
         assert 0 <= metric["auroc_ci95"][0] <= metric["auroc"] <= metric["auroc_ci95"][1] <= 1
     assert list((tmp_path / "e").glob("*.png")), "plots"
 
-    scored = run("score", other, "--model", bundle, "--out", tmp_path / "s", cwd=tmp_path)
+    scored = command("score", other, "--model", bundle, "--out", tmp_path / "s")
     assert scored.returncode == 0, scored.stderr
     with (tmp_path / "s" / "results.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 36 * 4
@@ -81,30 +83,29 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(tmp_path: Pa
     ("normals", "patients", "words"), [(12, 1000, "12"), (40, 1, "patient")], ids=["too few normals", "one patient"]
 )
 def test_a_cohort_that_cannot_be_used_is_one_line_with_a_cure(
-    tmp_path: Path, normals: int, patients: int, words: str
+    command: Command, tmp_path: Path, normals: int, patients: int, words: str
 ) -> None:
     table = write_cohort(tmp_path / "site", normals, patients=patients)
-    refused = run(
-        "train", "--method", "alpha-gan", "--normals", table, "--out", tmp_path / "m.safetensors", cwd=tmp_path
-    )
+    refused = command("train", "--method", "alpha-gan", "--normals", table, "--out", tmp_path / "m.safetensors")
     assert refused.returncode == 1
-    assert words in refused.stderr and "Traceback" not in refused.stderr
+    assert words in refused.stderr.splitlines()[-1]
     assert not (tmp_path / "m.safetensors").exists()
 
 
-def test_the_same_images_as_normal_and_abnormal_are_refused(tmp_path: Path, tiny_bundle_file: Path) -> None:
+def test_the_same_images_as_normal_and_abnormal_are_refused(
+    command: Command, tmp_path: Path, tiny_bundle_file: Path
+) -> None:
     folder = write_cohort(tmp_path / "site", 24).parent
     (folder / "cohort.csv").unlink()
-    refused = run(
-        *("evaluate", "--model", tiny_bundle_file, "--normals", folder, "--abnormals", folder, "--out", tmp_path / "e"),
-        cwd=tmp_path,
+    refused = command(
+        *("evaluate", "--model", tiny_bundle_file, "--normals", folder, "--abnormals", folder, "--out", tmp_path / "e")
     )
     assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr and str(folder) in refused.stderr
+    assert str(folder) in refused.stderr
 
 
 def test_the_installed_models_are_listed_as_cards(tmp_path: Path) -> None:
-    listed = run("models", "--json", cwd=tmp_path)
+    listed = in_a_shell("models", "--json", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     cards = {card["id"]: card for card in json.loads(listed.stdout)}
     assert {"chest-paediatric-alpha-gan", "chest-phantom-alpha-gan", "hand-phantom-alpha-gan"} <= set(cards)
