@@ -75,8 +75,8 @@ def mixed(over: str, under: str, share: float) -> QColor:
 
 
 def verdict_colour(read_state: str) -> str:
-    """Colour of a reading: "abnormal", "normal", "unsure", or anything else for unread."""
-    known = {"abnormal": VERDICT_ABNORMAL, "normal": VERDICT_NORMAL, "unsure": VERDICT_UNSURE}
+    """Colour of a reading: "abnormal", "normal", "unsure", "outdated", or anything else for unread."""
+    known = {"abnormal": VERDICT_ABNORMAL, "normal": VERDICT_NORMAL, "unsure": VERDICT_UNSURE, "outdated": WARNING}
     return known.get(read_state, TEXT_FAINT)
 
 

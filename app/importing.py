@@ -132,6 +132,7 @@ def import_paths(
 
     control.progress(None, "Looking for images…")
     for batch in batches(_discover(paths, on_error, control), seconds=0.3):
+        batch = store.told_apart(batch)
         new += store.add_series(batch)
         queued += enqueue_applicable(store, batch, bundles)
         found += len(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, QTimer, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QMainWindow
 
@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
             "read_abnormal": lambda: reading.read("abnormal"),
             "read_unsure": lambda: reading.read("unsure"),
             "read_normal": lambda: reading.read("normal"),
+            "note": self._start_note,
             "undo": reading.take_back,
             "filter": self._start_filter,
             "worklist": lambda: self._show_panels(worklist=self.worklist.isHidden()),
@@ -225,7 +226,9 @@ class MainWindow(QMainWindow):
 
     def _go_to_image(self) -> None:
         """Enter: from the filter to the first study found, else to the image of the study that is selected."""
-        if self.worklist.filter.box.hasFocus() and self.worklist.model.rows:
+        if self.results.readings.note.hasFocus():
+            self.reading.keep_note()
+        elif self.worklist.filter.box.hasFocus() and self.worklist.model.rows:
             self.worklist.select(self.worklist.model.rows[0].study_uid)
             self.worklist.table.setFocus()
         elif self.reading.session.study_uid:
@@ -234,6 +237,13 @@ class MainWindow(QMainWindow):
     def _start_filter(self) -> None:
         self._show_panels(worklist=True)
         self.worklist.focus_filter()
+
+    def _start_note(self) -> None:
+        self._show_panels(results=True)
+        self.results.readings.note.setFocus(
+            Qt.FocusReason.OtherFocusReason
+        )  # a shortcut's focus would select all, to be typed over
+        self.results.readings.note.end(False)
 
     def _restart_engine(self) -> None:
         if self.engine is not None:

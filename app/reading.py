@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.results.panel import ResultsPanel
+from app.results.verdict_bar import saved_note
 from app.results.wording import person_name
 from app.state.session import Change, Session
 from app.state.settings import Settings
@@ -72,6 +73,7 @@ class Reading(QObject):
         results.score_wanted.connect(self.score_with)
         results.model_chosen.connect(self.session.show_model)
         results.verdict.connect(self.read)
+        results.readings.note_left.connect(viewer.setFocus)
         viewer.warningsChanged.connect(self._image_warnings)
 
     def open(self, study_uid: str) -> None:
@@ -120,20 +122,31 @@ class Reading(QObject):
         if row is None:
             return
         following = self._worklist.next_unread(self._being_saved | {row.study_uid})
-        self.session.remember(row.study_uid, row.read_state)
-        self._save(row.study_uid, verdict)
+        before: Verdict = "unread" if row.read_state == "outdated" else row.read_state
+        self.session.remember(row.study_uid, before, saved_note(row, self._store.readings_of(row.study_uid)))
+        self._save(row.study_uid, verdict, self._results.readings.take_note())
         self.said.emit(f"Read {_name(row)} as {verdict}  ·  U takes it back")
         if self._settings.open_after_verdict and following:
-            self._worklist.select(following)
+            self._worklist.go_to(following)
         elif not following:
             self.said.emit(f"Read {_name(row)} as {verdict}  ·  no unread study is left in this list")
+
+    def keep_note(self) -> None:
+        """Enter in the note: of a study that is read, it is saved at once; else with the reading that follows."""
+        row = self._row()
+        if row is not None and row.read_state != "unread" and row.read_state != "outdated":
+            note = self._results.readings.take_note()
+            if note != saved_note(row, self._store.readings_of(row.study_uid)):
+                self._save(row.study_uid, row.read_state, note)
+                self.said.emit("The note is saved")
+        self._viewer.setFocus()
 
     def take_back(self) -> None:
         """Undo the last reading of this sitting and return to its study; without one, mark the open study unread."""
         past = self.session.take_back()
         row = self._row()
         if past is not None:
-            self._save(past.study_uid, past.before)
+            self._save(past.study_uid, past.before, past.note)
             if not self._worklist.select(past.study_uid):
                 self.open(past.study_uid)
             self.said.emit("The last reading is taken back")
@@ -145,7 +158,7 @@ class Reading(QObject):
         """Select the next study that nobody has read."""
         following = self._worklist.next_unread(self._being_saved)
         if following:
-            self._worklist.select(following)
+            self._worklist.go_to(following)
         else:
             self.said.emit("No unread study is left in this list")
 
@@ -182,10 +195,10 @@ class Reading(QObject):
         self.bundles = bundles
         self._show_results()
 
-    def _save(self, study_uid: str, verdict: Verdict) -> None:
+    def _save(self, study_uid: str, verdict: Verdict, note: str = "") -> None:
         store, reader = self._store, self._settings.reader_name()
         self._being_saved = {*self._being_saved, study_uid} if verdict != "unread" else self._being_saved - {study_uid}
-        self.writes.add(lambda: store.add_reading(study_uid, verdict, "", reader), self._saved)
+        self.writes.add(lambda: store.add_reading(study_uid, verdict, note, reader), self._saved)
 
     def _saved(self) -> None:
         self._worklist.refresh()
@@ -248,10 +261,11 @@ class Reading(QObject):
         self._drawn = wanted
         try:
             heatmap, reconstruction = self._open_array(result.heatmap), self._open_array(result.reconstruction)
+            difference = self._open_array(result.difference)
         except NormascopeError as error:
             self.failed.emit(error)
             return
-        self._viewer.set_result(key, heatmap, reconstruction, self._title(result))
+        self._viewer.set_result(key, heatmap, reconstruction, self._title(result), difference=difference)
 
     def _alike(self) -> dict[str, npt.NDArray[np.uint8]]:
         """Pictures of the normals that the series on screen is most like, by path; what cannot be read is said once, and left out."""

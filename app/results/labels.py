@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -49,11 +51,14 @@ def rule() -> QFrame:
 
 
 class Foldout(QWidget):
-    """A heading that shows or hides what is below it."""
+    """A heading that shows or hides what is below it. The body is made when it is first shown: most are never opened."""
 
-    def __init__(self, title: str, body: QWidget, *, is_open: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, make: Callable[[], QWidget], *, is_open: bool = False, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._body = body
+        self._make = make
+        self._body: QWidget | None = None
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setCheckable(True)
@@ -70,9 +75,14 @@ class Foldout(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addWidget(self.button)
-        column.addWidget(body)
         self._fold(is_open)
 
     def _fold(self, shown: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._body.setVisible(shown)
+        if self._body is None and shown:
+            self._body = self._make()
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._body)
+        if self._body is not None:
+            self._body.setVisible(shown)

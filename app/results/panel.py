@@ -5,16 +5,19 @@ Shows what it is given. It asks no store and starts no scoring: what the reader 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app import appearance
 from app.results.labels import Foldout, caution, heading, rule, text
+from app.results.not_applied import NotApplied
 from app.results.score_block import ScoreBlock, unscored_block
 from app.results.study_header import StudyHeader
 from app.results.verdict_bar import VerdictBar
@@ -53,6 +56,7 @@ class ResultsPanel(QWidget):
         self.readings.verdict.connect(self.verdict)
         self._image_warnings: list[str] = []
         self._shown: tuple[object, ...] = ()
+        self._blocks: dict[str, ScoreBlock] = {}
         self._parts = QWidget()
         self._column = QVBoxLayout(self._parts)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -83,8 +87,9 @@ class ResultsPanel(QWidget):
         self.readings.show_reading(row, readings)
         warnings = tuple(self._image_warnings)
         hashes = tuple(bundle.hash for bundle in bundles)
-        shown = (row, session.series, session.series_key, session.results, session.model, hashes, warnings)
+        shown = (row, session.series, session.series_key, session.results, hashes, warnings)
         if shown == self._shown:
+            self._mark_drawn(session)
             return
         other_study = not self._shown or self._shown[1:3] != shown[1:3]
         self._shown = shown
@@ -133,22 +138,28 @@ class ResultsPanel(QWidget):
             if widget := item.widget():
                 widget.hide()
                 widget.deleteLater()
+        self._blocks.clear()
         cards: Mapping[str, Card] = {bundle.hash: bundle.card for bundle in bundles}
         series = session.current_series
         results = session.results_of(session.series_key)
         drawn, several = session.drawn_result(session.series_key), sum(row.state == "done" for row in results) > 1
+        common = {w for w, said in Counter(w for row in results for w in set(row.warnings)).items() if said > 1}
         for result in results:
             card = cards.get(result.bundle_hash)
             if not result.scores:
                 self._column.addWidget(unscored_block(result, card))
             else:
                 pictures = alike.get(result.neighbours)
-                block = ScoreBlock(result, card, drawn=result is drawn if several else None, alike=pictures)
+                own = replace(result, warnings=tuple(word for word in result.warnings if word not in common))
+                block = ScoreBlock(own, card, drawn=result is drawn if several else None, alike=pictures)
                 block.overlay_wanted.connect(self.model_chosen)
                 self._column.addWidget(block)
+                if several:
+                    self._blocks[result.bundle_hash] = block
             self._column.addWidget(rule())
         if series is not None:
-            self._add_warnings(series, results_warnings={w for result in results for w in result.warnings})
+            said = {word for row in results for word in row.warnings} - common
+            self._add_warnings((*series.warnings, *self._image_warnings, *sorted(common)), said)
             asked = {result.bundle_hash for result in results}
             self._add_not_applied(series, [bundle for bundle in bundles if bundle.hash not in asked], alone=not results)
         if not bundles and not results:
@@ -156,10 +167,15 @@ class ResultsPanel(QWidget):
             words = "Studies can be read, but none is scored. Put a model bundle (.safetensors) into the models folder."
             self._column.addWidget(text(words, appearance.TEXT_QUIET))
 
-    def _add_warnings(self, series: Series, results_warnings: set[str]) -> None:
+    def _mark_drawn(self, session: Session) -> None:
+        """Which block says that the overlay is its: another model's overlay rebuilds nothing."""
+        drawn = session.drawn_result(session.series_key)
+        for bundle_hash, block in self._blocks.items():
+            block.show_drawn(drawn is not None and drawn.bundle_hash == bundle_hash)
+
+    def _add_warnings(self, warnings: Sequence[str], said: set[str]) -> None:
         """What a reader must know of the images; what a result already says is not said twice."""
-        words = dict.fromkeys((*series.warnings, *self._image_warnings))
-        left = [word for word in words if word not in results_warnings]
+        left = [word for word in dict.fromkeys(warnings) if word not in said]
         if left:
             self._column.addWidget(heading("About these images"))
             for word in left:
@@ -169,44 +185,17 @@ class ResultsPanel(QWidget):
         """Why the other installed models say nothing of this series, and, where a person may insist, a way to."""
         if not bundles:
             return
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(14, 2, 0, 0)
-        column.setSpacing(6)
-        for bundle in bundles:
-            column.addWidget(self._not_applied(series, bundle))
-        one = len(bundles) == 1
-        title = f"{len(bundles)} model{'' if one else 's'} not applied"
+
+        def make() -> NotApplied:
+            body = NotApplied(series, bundles)
+            body.score_wanted.connect(lambda bundle_hash: self.score_wanted.emit(series.key, bundle_hash))
+            return body
+
+        title = f"{len(bundles)} model{'' if len(bundles) == 1 else 's'} not applied"
         if alone:
             self._column.addWidget(text("Not scored", appearance.TEXT, appearance.TITLE_PIXELS, bold=True))
             title = f"Why: {title}"
-        self._column.addWidget(Foldout(title, body, is_open=alone))
-
-    def _not_applied(self, series: Series, bundle: InstalledBundle) -> QWidget:
-        from engine.scoring.applicability import why_not
-
-        reason = why_not(bundle.card, series, named=False)
-        entry = QWidget()
-        column = QVBoxLayout(entry)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(1)
-        column.addWidget(text(bundle.card.title))
-        column.addWidget(
-            text(_sentence(reason or "it applies, and another model reads such images unasked"), appearance.TEXT_QUIET)
-        )
-        if not why_not(bundle.card, series, named=True):
-            button = QPushButton("Score with it")
-            button.setToolTip(
-                "You name the model: it scores this series although the file does not say that it applies"
-            )
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-            button.clicked.connect(lambda: self.score_wanted.emit(series.key, bundle.hash))
-            line = QHBoxLayout()
-            line.addWidget(button)
-            line.addStretch(1)
-            column.addLayout(line)
-        return entry
+        self._column.addWidget(Foldout(title, make, is_open=alone))
 
 
 class _Content(QWidget):
@@ -219,7 +208,3 @@ class _Content(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.updateGeometry()
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

@@ -55,6 +55,8 @@ class ScoreBlock(QWidget):
     ) -> None:
         super().__init__(parent)
         self._card = card
+        self._overlay = QToolButton(self)
+        self._overlay.setVisible(drawn is not None)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -73,7 +75,7 @@ class ScoreBlock(QWidget):
         for warning in result.warnings:
             column.addWidget(caution(warning))
         if card is not None:
-            column.addWidget(Foldout("Model card", CardView(card)))
+            column.addWidget(Foldout("Model card", lambda: CardView(card)))
 
     def _title(self, result: ResultRow, drawn: bool | None) -> QHBoxLayout:
         """The model's name and, where several have scored, whether the overlay is its."""
@@ -81,19 +83,23 @@ class ScoreBlock(QWidget):
         line.setSpacing(8)
         line.addWidget(text(self._card.title if self._card else result.bundle_id, bold=True), 1)
         if drawn is not None:
-            button = QToolButton()
-            button.setText("Overlay shown" if drawn else "Show overlay")
-            button.setToolTip(
-                "The overlay and the reconstruction on screen are this model's"
-                if drawn
-                else "Draw this model's overlay  (M: the next model's)"
-            )
-            button.setEnabled(not drawn)
+            button = self._overlay
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setFont(appearance.font(appearance.SMALL_PIXELS))
             button.clicked.connect(lambda: self.overlay_wanted.emit(result.bundle_hash))
+            self.show_drawn(drawn)
             line.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return line
+
+    def show_drawn(self, drawn: bool) -> None:
+        """Whether the overlay on screen is this model's."""
+        self._overlay.setText("Overlay shown" if drawn else "Show overlay")
+        self._overlay.setToolTip(
+            "The overlay and the reconstruction on screen are this model's"
+            if drawn
+            else "Draw this model's overlay  (M: the next model's)"
+        )
+        self._overlay.setEnabled(not drawn)
 
     def _add_primary(self, column: QVBoxLayout, result: ResultRow) -> None:
         score = result.scores[result.primary]

@@ -51,13 +51,14 @@ class StudyHeader(QWidget):
 
     def show_study(self, row: WorklistRow, session: Session) -> None:
         """Everything that is said of the study and its series."""
-        self.name.setText(person_name(row.patient_name) or row.patient_id or "Unnamed")
-        person = [row.patient_id, row.sex, _age(row.age), "Synthetic phantom" if row.synthetic else ""]
-        self.person.setText("  ·  ".join(part for part in person if part))
-        self.person.setVisible(bool(self.person.text()))
-        study = [row.study_date, row.modality, row.body_part.capitalize(), row.view, row.description]
-        self.study.setText("  ·  ".join(part for part in study if part))
-        self.study.setVisible(bool(self.study.text()))
+        title = person_name(row.patient_name) or row.patient_id or row.description or "Unnamed"
+        self.name.setText(title)
+        person = _said_once(title, row.patient_id, row.sex, _age(row.age), "Synthetic phantom" if row.synthetic else "")
+        self.person.setText(person)
+        self.person.setVisible(bool(person))
+        study = _said_once(title, row.study_date, row.modality, row.body_part.capitalize(), row.view, row.description)
+        self.study.setText(study)
+        self.study.setVisible(bool(study))
         several = len(session.series) > 1
         self.series_heading.setVisible(several)
         self.series.setVisible(several)
@@ -79,6 +80,16 @@ class StudyHeader(QWidget):
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.series_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _said_once(title: str, *parts: str) -> str:
+    """The parts in one line, without those that say again what the title or another part says."""
+    said, kept = {title.casefold()}, []
+    for part in parts:
+        if part and part.casefold() not in said:
+            said.add(part.casefold())
+            kept.append(part)
+    return "  ·  ".join(kept)
 
 
 def series_line(series: Series, results: list[ResultRow]) -> str:

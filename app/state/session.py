@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.imaging.series import Series
-from engine.store.rows import ReadState, ResultRow
+from engine.store.rows import ResultRow, Verdict
 
 Change = Literal["study", "series", "results", "model"]
 
 
 @dataclass(frozen=True)
 class PastReading:
-    """A reading that `undo` can take back: the study, and how it stood before."""
+    """A reading that `undo` can take back: the study, how it stood before, and with which note."""
 
     study_uid: str
-    before: ReadState
+    before: Verdict
+    note: str = ""
 
 
 class Session:
@@ -109,9 +110,9 @@ class Session:
         if drawn is not None:
             self.show_model(hashes[(hashes.index(drawn.bundle_hash) + 1) % len(hashes)])
 
-    def remember(self, study_uid: str, before: ReadState) -> None:
-        """A reading was just saved; `before` is how the study stood."""
-        self.past.append(PastReading(study_uid, before))
+    def remember(self, study_uid: str, before: Verdict, note: str = "") -> None:
+        """A reading was just saved; `before` is how the study stood, and with which note."""
+        self.past.append(PastReading(study_uid, before, note))
 
     def take_back(self) -> PastReading | None:
         """The latest reading of this sitting, removed from the list; None when there is none."""

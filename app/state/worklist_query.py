@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine.store.rows import SORTABLE, WorklistRow
+from engine.store.rows import NEEDS_READING, SORTABLE, WorklistRow
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -67,11 +67,34 @@ def fetch_page(store: Store, query: WorklistQuery, offset: int, limit: int) -> P
     return Page(query, offset, tuple(rows), total, everything, tuple(store.modalities()))
 
 
-def first_unread_after(rows: list[WorklistRow], study_uid: str, being_saved: Container[str] = ()) -> WorklistRow | None:
-    """The next unread study below `study_uid` in the order shown, from the top again at the end; None when all are read.
+def first_unread_below(rows: list[WorklistRow], study_uid: str, being_saved: Container[str] = ()) -> WorklistRow | None:
+    """The next unread study below `study_uid` in the order shown; None when all below are read.
 
     `being_saved`: studies whose reading is on its way to the store, so that their rows do not say so yet.
     """
     index = next((i for i, row in enumerate(rows) if row.study_uid == study_uid), -1)
-    following = rows[index + 1 :] + rows[: max(index, 0)]
-    return next((row for row in following if row.read_state == "unread" and row.study_uid not in being_saved), None)
+    below = rows[index + 1 :]
+    return next((row for row in below if row.read_state in NEEDS_READING and row.study_uid not in being_saved), None)
+
+
+def first_unread_after(rows: list[WorklistRow], study_uid: str, being_saved: Container[str] = ()) -> WorklistRow | None:
+    """The same, from the top again at the end; never `study_uid` itself."""
+    above = [row for row in rows if row.study_uid != study_uid]
+    return first_unread_below(rows, study_uid, being_saved) or first_unread_below(above, "", being_saved)
+
+
+def unread_beyond(
+    store: Store, query: WorklistQuery, loaded: list[WorklistRow], being_saved: Container[str] = ()
+) -> str:
+    """UID of the first unread study that the query has beyond the rows loaded; "" when there is none. Raises StorageUnavailable."""
+    if query.read_state not in ("", *NEEDS_READING):
+        return ""
+    known = {row.study_uid for row in loaded if row.read_state in NEEDS_READING}
+    unread = replace(query, read_state=query.read_state or "unread")
+    offset = 0
+    while rows := fetch_page(store, unread, offset, max(len(known), PAGE_ROWS) + 1).rows:
+        for row in rows:
+            if row.study_uid not in known and row.study_uid not in being_saved:
+                return row.study_uid
+        offset += len(rows)
+    return ""

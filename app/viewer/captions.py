@@ -24,7 +24,7 @@ HEADINGS = {
     Role.ORIGINAL: "Original",
     Role.OVERLAY: "Original with the heatmap",
     Role.RECONSTRUCTION: "Model's normal version - not the patient",
-    Role.ERROR: "Error map - not the patient",
+    Role.ERROR: "Error, |original - normal version|",
 }
 
 
@@ -125,9 +125,8 @@ def _readout(scene: Scene, picture: Picture) -> str:
         return ""
     text = number(value, 0 if picture.span > 20 else 3)
     readout = f"{int(column)}, {int(row)}   {text}{' ' + picture.unit if picture.unit else ''}"
-    heatmap = scene.layer_of(Role.ERROR)
-    if heatmap is not None and (scene.heatmap_is_drawn() or scene.view.layout is Layout.COMPARE):
-        readout += f"   heatmap {units_at(heatmap, scene.view.slice_index, column, row)}"
+    if scene.heatmap is not None and (scene.heatmap_is_drawn() or scene.view.layout is Layout.COMPARE):
+        readout += f"   heatmap {units_at(scene.heatmap, scene.view.slice_index, column, row)}"
     return readout
 
 

@@ -28,6 +28,18 @@ def grey_table(values: npt.NDArray[np.float32], window: Window, *, turned_over: 
     return np.asarray(255 - grey if turned_over else grey, np.uint16)
 
 
+def windowed_levels(opening: Window, window: Window, *, negative: bool) -> Bytes:
+    """[256] grey in another window of each grey 0..255 in the opening one: what has greys alone follows what has values.
+
+    Beyond the opening window there is nothing to bring into sight. `negative`: the lowest value is white.
+    """
+    if window == opening:
+        return np.arange(256, dtype=np.uint8)
+    values = np.linspace(*opening.limits, 256, dtype=np.float32)
+    grey = np.rint(apply_window(values, window) * 255).astype(np.uint8)
+    return np.asarray(255 - grey[::-1] if negative else grey, np.uint8)
+
+
 def grey_colours(*, turned_over: bool = False) -> Colours:
     """[256] opaque greys."""
     grey = np.arange(256, dtype=np.uint32)

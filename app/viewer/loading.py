@@ -14,7 +14,7 @@ import numpy.typing as npt
 from app.tasks import TaskControl
 from app.viewer.map_field import covers
 from app.viewer.picture import Picture, picture_of_radiograph, picture_of_volume
-from app.viewer.result_layers import ResultLayers, empty_layer, fill_heatmap, fill_reconstruction
+from app.viewer.result_layers import ResultLayers, empty_layer, fill_grey, fill_heatmap
 from engine.errors import InconsistentSeries, NormascopeError, UnreadableImage
 from engine.imaging.series import Series
 from engine.imaging.volume import Volume
@@ -63,32 +63,42 @@ class OpenSeries:
 
 
 @dataclass(frozen=True, eq=False)
+class GivenResult:
+    """A result as it was handed over: arrays may be memory maps. `label` says which model's it is."""
+
+    heatmap: npt.NDArray[np.generic] | None
+    reconstruction: npt.NDArray[np.generic] | None
+    difference: npt.NDArray[np.generic] | None
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
 class PrepareResult:
-    """Make a heatmap and a reconstruction ready to draw. Reports each slice as a partial (`ResultLayers`, index)."""
+    """Make a result's maps ready to draw. Reports each slice as a partial (`ResultLayers`, index)."""
 
     series_key: str
     shape: tuple[int, ...]
     first_slice: int
-    heatmap: npt.NDArray[np.generic] | None
-    reconstruction: npt.NDArray[np.generic] | None
-    reconstruction_label: str
+    given: GivenResult
 
     def __call__(self, control: TaskControl) -> ResultLayers:
         """On a worker thread. Raises InconsistentSeries when a map does not have the image's shape: it is of another image."""
+        given = self.given
         layers = ResultLayers(
             self.series_key,
-            self._checked("heatmap", self.heatmap),
-            self._checked("reconstruction", self.reconstruction),
-            self.reconstruction_label,
+            self._checked("heatmap", given.heatmap),
+            self._checked("reconstruction", given.reconstruction),
+            self._checked("difference", given.difference),
+            given.label,
         )
-        if layers.heatmap is not None and self.heatmap is not None:
-            for index in fill_heatmap(layers.heatmap, self.heatmap, self.first_slice, control.cancelled):
-                control.partial((layers, index))
-        if layers.reconstruction is not None and self.reconstruction is not None:
-            for index in fill_reconstruction(
-                layers.reconstruction, self.reconstruction, self.first_slice, control.cancelled
-            ):
-                control.partial((layers, index))
+        for layer, values, fill in (
+            (layers.heatmap, given.heatmap, fill_heatmap),
+            (layers.reconstruction, given.reconstruction, fill_grey),
+            (layers.difference, given.difference, fill_grey),
+        ):
+            if layer is not None and values is not None:
+                for index in fill(layer, values, self.first_slice, control.cancelled):
+                    control.partial((layers, index))
         return layers
 
     def _checked(self, what: str, given: npt.NDArray[Any] | None) -> Any:

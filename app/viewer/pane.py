@@ -10,7 +10,7 @@ from app import appearance
 from app.state.viewing import Layout, Tool
 from app.viewer import captions
 from app.viewer.annotations import HEADING, annotate, draw_heading
-from app.viewer.colour_bar import draw_colour_bar
+from app.viewer.colour_bar import draw_colour_bar, draw_difference_bar
 from app.viewer.notice_drawing import draw_notice
 from app.viewer.placement import Placement, place
 from app.viewer.scene import Notice, Role, Scene
@@ -19,7 +19,7 @@ WHEEL_STEP = 120  # eighths of a degree a notch, as mice report it
 
 
 class Pane(QWidget):
-    """Original, reconstruction or error map of the slice on screen.
+    """Original, reconstruction or error of the slice on screen.
 
     Signals carry what the reader wants, in pixels of the pane: scrolled(slices), dragged(tool, right, down, x, y), zoomed(factor, x, y),
     fitted(), pointed(column, row) with None outside, and painted(series key) after a series' pixels are drawn.
@@ -89,8 +89,10 @@ class Pane(QWidget):
         else:
             self._paint_image(painter, placement, area)
         annotate(painter, scene, self.role, placement, area)
-        if not missing and (self.role is Role.ERROR or scene.heatmap_is_drawn(self.role)):
-            draw_colour_bar(painter, scene.view.overlay, area, alone=self.role is Role.ERROR)
+        if not missing and self.role is Role.ERROR:
+            draw_difference_bar(painter, scene.difference_top, area)
+        elif not missing and scene.heatmap_is_drawn(self.role):
+            draw_colour_bar(painter, scene.view.overlay, area)
         if scene.view.layout is Layout.COMPARE:
             draw_heading(painter, scene, self.role, self.width())
             self._mark_cursor(painter, placement, area)

@@ -1,4 +1,4 @@
-"""A heatmap and a reconstruction made ready to draw: 8-bit levels, at the picture's scales. Never keeps the arrays it was given."""
+"""A heatmap, a reconstruction and its difference made ready to draw: 8-bit levels, at the picture's scales. Never keeps the arrays it was given."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class ResultLayers:
     series_key: str
     heatmap: Layer | None
     reconstruction: Layer | None
+    difference: Layer | None
     reconstruction_label: str = ""
 
 
@@ -72,10 +73,8 @@ def fill_heatmap(layer: Layer, heatmap: npt.NDArray[Any], first: int, cancelled:
         yield index
 
 
-def fill_reconstruction(
-    layer: Layer, made: npt.NDArray[Any], first: int, cancelled: Callable[[], bool]
-) -> Iterator[int]:
-    """The same for a reconstruction in [0, 1]."""
+def fill_grey(layer: Layer, made: npt.NDArray[Any], first: int, cancelled: Callable[[], bool]) -> Iterator[int]:
+    """The same for a reconstruction, or its difference, in [0, 1]."""
     for index in outward(first, len(layer.ready)):
         if cancelled():
             return

@@ -18,9 +18,9 @@ from app.viewer.composition import (
     compose,
     grey_colours,
     grey_table,
-    level_colours,
     look_up,
     turned,
+    windowed_levels,
 )
 from app.viewer.picture import Picture
 from app.viewer.placement import Box, Placement
@@ -37,6 +37,9 @@ class Role(StrEnum):
     RECONSTRUCTION = "reconstruction"
     ERROR = "error"
 
+
+WHITE_DIFFERENCE = 0.5
+"""The difference that is drawn white in the window that a series opens with: half the step from black to white."""
 
 SHOWS_PATIENT = (Role.ORIGINAL, Role.OVERLAY)
 """Panes whose grey is the patient's own image."""
@@ -87,13 +90,25 @@ class Scene:
     def heatmap_is_drawn(self, role: Role = Role.ORIGINAL) -> bool:
         """The pane's image is not bare: the overlay is on, in this pane, and the slice's heatmap is ready."""
         here = Role.OVERLAY if self.overlay_has_its_pane else Role.ORIGINAL
-        return role is here and self.view.overlay.on and self._ready(self.layer_of(Role.ERROR))
+        return role is here and self.view.overlay.on and self._ready(self.heatmap)
+
+    @property
+    def heatmap(self) -> Layer | None:
+        """The heatmap of the series on screen."""
+        return None if self.result is None else self.result.heatmap
 
     def layer_of(self, role: Role) -> Layer | None:
         """The layer of the result that a pane shows; the bare original has none."""
         if self.result is None or role is Role.ORIGINAL:
             return None
-        return self.result.reconstruction if role is Role.RECONSTRUCTION else self.result.heatmap
+        layers = {Role.RECONSTRUCTION: self.result.reconstruction, Role.ERROR: self.result.difference}
+        return layers.get(role, self.result.heatmap)
+
+    @property
+    def difference_top(self) -> float:
+        """The difference that is drawn white, as a share of the step from black to white: it follows the width of the window."""
+        opening = self.picture.window if self.picture is not None else self.view.window
+        return float(np.clip(WHITE_DIFFERENCE * _width(self.view.window) / _width(opening), 0.02, 1))
 
     def missing(self, role: Role) -> str:
         """Why the pane cannot draw the current slice, in words; "" when it can."""
@@ -106,9 +121,10 @@ class Scene:
             return f"Slice {index + 1} {state}"
         if role is Role.ORIGINAL:
             return ""
-        what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error map"}[role]
+        what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error"}[role]
         if self.layer_of(role) is None:
-            return f"No {what} for this series"
+            older = role is Role.ERROR and self.layer_of(Role.RECONSTRUCTION) is not None
+            return f"No {what} for this series" + (": score it again (Ctrl+R)" if older else "")
         if role is Role.OVERLAY and not self.view.overlay.on:
             return "The heatmap is off (Space)"
         return "" if self._ready(self.layer_of(role)) else f"The {what} is still loading"
@@ -145,11 +161,13 @@ class Scene:
             return turned(array[part], *turn)
 
         if role is Role.RECONSTRUCTION:
-            return look_up(grey_colours(turned_over=view.inverted), cut(self._scales_of(role)[level][index]))
+            greys = windowed_levels(picture.window, view.window, negative=picture.turned_over)
+            return look_up(grey_colours(turned_over=view.inverted), greys[cut(self._scales_of(role)[level][index])])
         if role is Role.ERROR:
-            return look_up(_map_colours(view.overlay.colour_map), cut(self._scales_of(role)[level][index]))
+            greys = np.clip(np.arange(256) / self.difference_top, 0, 255).astype(np.uint8)
+            return look_up(grey_colours(), greys[cut(self._scales_of(role)[level][index])])
         drawn = self.heatmap_is_drawn(role)
-        levels = cut(self._scales_of(Role.ERROR)[level][index]) if drawn else None
+        levels = cut(self.heatmap.scales[level][index]) if drawn and self.heatmap is not None else None
         valid = cut(picture.valid[level]) if picture.valid is not None else None
         palette = _overlay_colours(view.overlay) if drawn else _plain_greys()
         return compose(cut(picture.scales[level][index]), self._grey_table(), palette, levels, valid)
@@ -176,14 +194,14 @@ def scale_for(zoom: float, scales: int) -> int:
     return level
 
 
+def _width(window: Window) -> float:
+    low, high = window.limits
+    return max(high - low, 1e-6)
+
+
 @lru_cache(maxsize=8)
 def _overlay_colours(overlay: Overlay) -> Colours:
     return blended_colours(colour_maps.colours(overlay.colour_map), colour_maps.opacities(overlay))
-
-
-@lru_cache(maxsize=8)
-def _map_colours(name: str) -> Colours:
-    return level_colours(colour_maps.colours(name), colour_maps.map_opacities())
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from app import appearance
 from app.state.viewing import Overlay
 from app.viewer import colour_maps
 from app.viewer.composition import level_colours
-from app.viewer.scene import Role, Scene
+from app.viewer.scene import Scene
 
 WIDTH = 16
 END = 8
@@ -53,7 +53,7 @@ class SliceBar(QWidget):
 
     def _strip(self) -> QImage:
         """What does not change while scrolling, kept: two columns, loaded slices and the heatmap's peaks, a row for each pixel."""
-        picture, layer, overlay = self._scene.picture, self._scene.layer_of(Role.ERROR), self._scene.view.overlay
+        picture, layer, overlay = self._scene.picture, self._scene.heatmap, self._scene.view.overlay
         assert picture is not None
         height = max(self.height() - 2 * END, 1)
         ready = 0 if layer is None else int(layer.ready.sum())

@@ -6,7 +6,7 @@ that answer for one series key; an answer for any other series than the one on s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from app.state.viewing import Layout, Overlay, Tool, View
 from app.tasks import Task, run_task
 from app.viewer.commands import PRESET, make_actions
 from app.viewer.layouts import Canvas
-from app.viewer.loading import OpenSeries, PictureResponse, PrepareResult, as_normascope_error
+from app.viewer.loading import GivenResult, OpenSeries, PictureResponse, PrepareResult, as_normascope_error
 from app.viewer.overlay_controls import OverlayControls
 from app.viewer.picture import Picture
 from app.viewer.placement import panned, zoomed_about
@@ -35,15 +35,6 @@ CURSORS = {
     Tool.ZOOM: Qt.CursorShape.SizeVerCursor,
 }
 ON_SCREEN_FIRST = 10
-
-
-@dataclass(frozen=True, eq=False)
-class _GivenResult:
-    """A result as it was handed over, kept until the picture it belongs to has a shape."""
-
-    heatmap: npt.NDArray[np.generic] | None
-    reconstruction: npt.NDArray[np.generic] | None
-    label: str
 
 
 class Viewer(QWidget):
@@ -66,7 +57,7 @@ class Viewer(QWidget):
         self._scene = Scene()
         self._series: Series | None = None
         self._opening: Task[PictureResponse] | None = None
-        self._given: _GivenResult | None = None
+        self._given: GivenResult | None = None
         self._preparing: Task[ResultLayers] | None = None
         self._result_fault = ""
         self._shown_key = ""
@@ -137,6 +128,8 @@ class Viewer(QWidget):
         heatmap: npt.NDArray[np.generic] | None,
         reconstruction: npt.NDArray[np.generic] | None,
         reconstruction_label: str = "",
+        *,
+        difference: npt.NDArray[np.generic] | None = None,
     ) -> None:
         """The result of the series `series_key`; ignored when another series is open by now.
 
@@ -147,12 +140,13 @@ class Viewer(QWidget):
             heatmap: [rows, columns] or [slices, rows, columns] in original pixels, cohort units; may be a memory map.
             reconstruction: the same shape, [0, 1], 1 = white.
             reconstruction_label: which model made it, for the pane's heading.
+            difference: the same shape, [0, 1]: how far what the model saw is from the reconstruction.
         """
         if self._series is None or series_key != self._series.key:
             return
         self._forget_result()
         if heatmap is not None or reconstruction is not None:
-            self._given = _GivenResult(heatmap, reconstruction, reconstruction_label)
+            self._given = GivenResult(heatmap, reconstruction, difference, reconstruction_label)
             self._prepare_result()
         self._refresh()
 
@@ -171,7 +165,7 @@ class Viewer(QWidget):
     def result_is_ready(self) -> bool:
         """Every slice of the result that was set can be drawn."""
         layers = self._scene.result
-        made = (layers.heatmap, layers.reconstruction) if layers is not None else ()
+        made = (layers.heatmap, layers.reconstruction, layers.difference) if layers is not None else ()
         return layers is not None and all(layer is None or bool(layer.ready.all()) for layer in made)
 
     def actions(self) -> list[QAction]:
@@ -252,9 +246,7 @@ class Viewer(QWidget):
         picture, given = self._scene.picture, self._given
         if picture is None or given is None:
             return
-        request = PrepareResult(
-            picture.series.key, picture.shape, self.view.slice_index, given.heatmap, given.reconstruction, given.label
-        )
+        request = PrepareResult(picture.series.key, picture.shape, self.view.slice_index, given)
         key = picture.series.key
         self._preparing = run_task(
             request,

@@ -10,7 +10,7 @@ from app import appearance
 from app.results.wording import shown_percentile
 from app.worklist.columns import COLUMNS
 from app.worklist.table_model import ROW_ROLE
-from engine.store.rows import WorklistRow
+from engine.store.rows import NEEDS_READING, WorklistRow
 
 _NUMBER_WIDTH = 24
 _PADDING = 5
@@ -37,7 +37,7 @@ class WorklistDelegate(QStyledItemDelegate):
         if name == "status":
             _status_mark(painter, rect, row.status)
         elif name == "percentile" and row.percentile is not None:
-            percentile_bar(painter, rect, row.percentile, flagged=row.flagged, read=row.read_state != "unread")
+            percentile_bar(painter, rect, row.percentile, flagged=row.flagged, read=row.read_state not in NEEDS_READING)
         else:
             painter.setFont(appearance.font())
             painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole))

@@ -78,6 +78,13 @@ def read_text(row: WorklistRow) -> str:
     return "" if row.read_state == "unread" else row.read_state.capitalize()
 
 
+def read_tip(row: WorklistRow) -> str:
+    """What the verdict means."""
+    if row.read_state == "outdated":
+        return "Read before its images changed, or before more of them came: read it again"
+    return f"Read as {row.read_state}" if read_text(row) else "Unread"
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("status", "", 24, False, lambda row: "", status_tip),
     Column("percentile", "Percentile", 96, True, lambda row: STATUS_WORDS[row.status], score_tip),
@@ -99,6 +106,6 @@ COLUMNS: tuple[Column, ...] = (
         62,
         False,
         read_text,
-        lambda row: f"Read as {row.read_state}" if read_text(row) else "Unread",
+        read_tip,
     ),
 )

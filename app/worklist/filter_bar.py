@@ -21,6 +21,7 @@ _READ_CHOICES = (
     ("Abnormal", "abnormal"),
     ("Normal", "normal"),
     ("Unsure", "unsure"),
+    ("Outdated", "outdated"),
 )
 
 

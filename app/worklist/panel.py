@@ -10,14 +10,26 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLa
 
 from app import appearance
 from app.state.settings import Settings
-from app.state.worklist_query import PAGE_ROWS, Page, WorklistQuery, fetch_page, first_unread_after
+from app.state.worklist_query import (
+    PAGE_ROWS,
+    Page,
+    WorklistQuery,
+    fetch_page,
+    first_unread_after,
+    first_unread_below,
+    unread_beyond,
+)
 from app.tasks import Task, run_task
 from app.worklist.cell_painting import WorklistDelegate
 from app.worklist.columns import COLUMNS
 from app.worklist.filter_bar import FilterBar
 from app.worklist.table_model import WorklistModel
+from engine.errors import NormascopeError
 from engine.store import Store
 from engine.store.rows import WorklistRow
+
+FAR_ROWS = 10 * PAGE_ROWS
+"""Rows fetched at a time on the way to a study far down."""
 
 
 class WorklistPanel(QWidget):
@@ -51,6 +63,7 @@ class WorklistPanel(QWidget):
         self._loading: Task[Page] | None = None
         self._stale = False
         self._restoring = False
+        self._wanted = ""
         self._lay_out()
         self._connect()
 
@@ -88,9 +101,24 @@ class WorklistPanel(QWidget):
             index = min(max(self.model.row_of(self.current) + rows, 0), len(self.model.rows) - 1)
             self.select(self.model.rows[index].study_uid)
 
+    def go_to(self, study_uid: str) -> None:
+        """Make a study of the list current, loading the rows down to it first when it is not among those loaded."""
+        self._wanted = "" if self.select(study_uid) else study_uid
+        if self._wanted:
+            self._load(len(self.model.rows), FAR_ROWS)
+
     def next_unread(self, being_saved: Container[str] = ()) -> str:
-        """UID of the next unread study below the current one, from the top again at the end; "" when all loaded ones are read."""
-        row = first_unread_after(self.model.rows, self.current, being_saved)
+        """UID of the next unread study below the current one, loaded or not, from the top again at the end; "" when all are read."""
+        below = first_unread_below(self.model.rows, self.current, being_saved)
+        if below is None and len(self.model.rows) < self.model.total:
+            try:
+                beyond = unread_beyond(self._store, self.query, self.model.rows, being_saved)
+            except NormascopeError as error:
+                self.failed.emit(error)
+                return ""
+            if beyond:
+                return beyond
+        row = below or first_unread_after(self.model.rows, self.current, being_saved)
         return "" if row is None else row.study_uid
 
     def focus_filter(self) -> None:
@@ -135,7 +163,7 @@ class WorklistPanel(QWidget):
 
     def _ask(self, query: WorklistQuery) -> None:
         """Other studies or another order: from the top."""
-        self.query = query
+        self.query, self._wanted = query, ""
         if self._loading is not None:
             self._loading.cancel()
         self._load(0, PAGE_ROWS)
@@ -168,6 +196,8 @@ class WorklistPanel(QWidget):
         self._restoring = False
         self.everything = page.everything
         self.filter.show_page(page)
+        if self._wanted and page.rows:
+            self.go_to(self._wanted)
         self._stack.setCurrentWidget(self.table if page.rows or not page.query.filtered else self._nothing)
         self.refreshed.emit()
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from app import appearance
 from app.state.worklist_query import Page, WorklistQuery
 from app.worklist.columns import COLUMNS
-from engine.store.rows import WorklistRow
+from engine.store.rows import NEEDS_READING, WorklistRow
 
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The whole `WorklistRow` of an index, for delegates."""
@@ -126,5 +126,5 @@ def _colour(row: WorklistRow, column: str) -> str:
     if column == "read_state":
         return appearance.verdict_colour(row.read_state)
     if column == "patient_name":
-        return appearance.TEXT if row.read_state == "unread" else appearance.TEXT_QUIET
-    return appearance.TEXT_QUIET if row.read_state == "unread" else appearance.TEXT_FAINT
+        return appearance.TEXT if row.read_state in NEEDS_READING else appearance.TEXT_QUIET
+    return appearance.TEXT_QUIET if row.read_state in NEEDS_READING else appearance.TEXT_FAINT

@@ -33,6 +33,7 @@ class SeriesResult:
         neighbours: [k, rows, columns] uint8, small pictures of the training normals that this image is most like, the nearest first.
         error, error_kind: in words with the cure, and the error's type; "" when scored.
         warnings: what a reader must know of this result.
+        difference: as `reconstruction`, float16: how far that is from what the model saw, in absolute grey.
     """
 
     series: Series
@@ -47,6 +48,7 @@ class SeriesResult:
     error: str = ""
     error_kind: str = ""
     warnings: tuple[str, ...] = ()
+    difference: npt.NDArray[np.float16] | None = None
 
     @property
     def percentile(self) -> float | None:

@@ -199,7 +199,7 @@ class Scorer:
         longest = max(
             card.input.size
         )  # maps cover the whole field at the network's own resolution: there is no more to know
-        heatmap = reconstruction = None
+        heatmap = reconstruction = difference = None
         if anomaly.heatmap is not None and self.bundle.heatmap_mean is not None and self.bundle.heatmap_p99 is not None:
             units = cohort_units(
                 anomaly.heatmap[index, 0].numpy(),
@@ -208,8 +208,10 @@ class Scorer:
             )
             heatmap = prepared.to_field(units, longest).astype(np.float16)
         if anomaly.reconstruction is not None:
-            grey = (anomaly.reconstruction[index, 0].numpy() + 1) / 2
-            reconstruction = prepared.to_field(np.clip(grey, 0, 1).astype(np.float32), longest)
+            grey = np.clip((anomaly.reconstruction[index, 0].numpy() + 1) / 2, 0, 1).astype(np.float32)
+            reconstruction = prepared.to_field(grey, longest)
+            away = np.abs((prepared.tensor[0] + 1) / 2 - grey)
+            difference = prepared.to_field(away, longest).astype(np.float16)
         neighbours = None
         if anomaly.neighbours is not None:
             neighbours = np.rint((anomaly.neighbours[index].numpy() + 1) * 127.5).astype(np.uint8)
@@ -225,6 +227,7 @@ class Scorer:
             reconstruction,
             neighbours,
             warnings=ready.warnings,
+            difference=difference,
         )
 
 

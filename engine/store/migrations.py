@@ -134,7 +134,20 @@ def _version_5(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN neighbours TEXT NOT NULL DEFAULT ''")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1, _version_2, _version_3, _version_4, _version_5)
+def _version_6(connection: Connection) -> None:
+    """How far an image is from its normal version, beside the database as heatmaps are; what was scored before has none."""
+    for table in ("results", "superseded_results"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN difference TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _version_1,
+    _version_2,
+    _version_3,
+    _version_4,
+    _version_5,
+    _version_6,
+)
 CURRENT_VERSION = len(MIGRATIONS)
 
 

@@ -104,6 +104,7 @@ def of_study(connection: Connection, study_uid: str) -> list[ResultRow]:
         r.heatmap,
         r.reconstruction,
         r.neighbours,
+        r.difference,
         r.warnings,
         r.created_at,
     )
@@ -137,6 +138,7 @@ def _row(row: Any) -> ResultRow:
         heatmap=row.heatmap,
         reconstruction=row.reconstruction,
         neighbours=row.neighbours,
+        difference=row.difference,
         warnings=tuple(json.loads(row.warnings)),
         created_at=row.created_at,
     )

@@ -10,6 +10,8 @@ from engine.imaging.series import Series
 
 StudyStatus = Literal["queued", "scoring", "done", "failed", "not scored"]
 ReadState = Literal["unread", "normal", "abnormal", "unsure", "outdated"]
+NEEDS_READING: tuple[ReadState, ...] = ("unread", "outdated")
+"""States of a study that nobody has read as it is now."""
 Verdict = Literal["unread", "normal", "abnormal", "unsure"]
 JobState = Literal["queued", "running", "done", "failed", "not scored"]
 StudyScore = Literal["highest", "mean"]
@@ -117,7 +119,7 @@ class ResultRow:
     Attributes:
         state: of the job; `scores` is empty unless "done".
         current: False for a bundle that another one of the same id has replaced; it ranks the series only until that one has scored it.
-        heatmap, reconstruction, neighbours: paths below the store's array folder ("" when there is none), for `Store.arrays.open`. Shapes and
+        heatmap, reconstruction, neighbours, difference: paths below the store's array folder ("" when there is none), for `Store.arrays.open`. Shapes and
             units: `engine.scoring.result.SeriesResult`.
         error: why the job failed or the model does not apply, in words; "" otherwise.
     """
@@ -137,6 +139,7 @@ class ResultRow:
     warnings: tuple[str, ...] = ()
     error: str = ""
     created_at: float = 0.0
+    difference: str = ""
 
     @property
     def percentile(self) -> float | None:

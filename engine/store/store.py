@@ -191,7 +191,7 @@ class Store:
         with self._database.reading() as connection:
             if not jobs.is_mine(connection, job):  # before the arrays: those of a written result are never replaced
                 return False
-        paths = {"heatmap": "", "reconstruction": "", "neighbours": ""}
+        paths = {"heatmap": "", "reconstruction": "", "neighbours": "", "difference": ""}
         content = f"{job.series.key}/{job.series.fingerprint}"  # the arrays of a superseded result stay what they were
         for kind in paths:
             array = getattr(result, kind)

@@ -94,6 +94,7 @@ results = Table(
     Column("heatmap", Text),
     Column("reconstruction", Text),
     Column("neighbours", Text),
+    Column("difference", Text),
     Column("warnings", Text),
     Column("created_at", Float),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, column, func, literal_column, select, table, text
 
-from engine.store.rows import SORTABLE, StudyScore, WorklistRow
+from engine.store.rows import NEEDS_READING, SORTABLE, StudyScore, WorklistRow
 from engine.store.search import contains_all, fts_query
 from engine.store.tables import studies
 
@@ -93,8 +93,8 @@ def _narrowed(connection: Connection, query: Select[Any], modality: str, status:
         query = query.where(studies.c.modality.in_([v for v in values if modality in v.split("/")]))
     if status:
         query = query.where(studies.c.status == status)
-    if read_state == "unread":  # what nobody has read as it is now
-        query = query.where(studies.c.read_state.in_(("unread", "outdated")))
+    if read_state == "unread":
+        query = query.where(studies.c.read_state.in_(NEEDS_READING))
     elif read_state:
         query = query.where(studies.c.read_state == read_state)
     return query

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pydicom
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -64,3 +66,70 @@ def test_reading_says_whether_reader_and_model_agree(
     window.settings.open_after_verdict = False
     qtbot.keyClick(window, Qt.Key.Key_D)
     qtbot.waitUntil(lambda: "you disagree" in window.results.readings.said.text())
+
+
+def test_a_note_is_typed_by_key_and_kept_with_the_reading(window: MainWindow, qtbot: QtBot) -> None:
+    read = window.reading.session.study_uid
+    window.settings.open_after_verdict = False
+    note = window.results.readings.note
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    qtbot.waitUntil(note.hasFocus)
+    qtbot.keyClicks(note, "Dans, apex")  # letters that are commands elsewhere
+    assert window.store.readings_of(read) == []
+    qtbot.keyClick(note, Qt.Key.Key_Return)
+    assert not note.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_S)
+    qtbot.waitUntil(lambda: len(window.store.readings_of(read)) == 1)
+    assert (window.store.readings_of(read)[0].verdict, window.store.readings_of(read)[0].note) == (
+        "unsure",
+        "Dans, apex",
+    )
+
+
+def test_the_note_of_a_study_that_is_read_is_changed_by_enter_alone(window: MainWindow, qtbot: QtBot) -> None:
+    read = window.reading.session.study_uid
+    window.store.add_reading(read, "abnormal", "left apex")
+    note = window.results.readings.note
+    qtbot.waitUntil(lambda: note.text() == "left apex")
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    qtbot.keyClicks(note, " and base")
+    qtbot.keyClick(note, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(window.store.readings_of(read)) == 2)
+    last = window.store.readings_of(read)[-1]
+    assert (last.verdict, last.note) == ("abnormal", "left apex and base")
+
+
+def test_a_note_that_was_not_saved_waits_for_its_study_and_is_never_anothers(window: MainWindow, qtbot: QtBot) -> None:
+    first, second = (row.study_uid for row in window.worklist.model.rows[:2])
+    window.worklist.select(first)
+    note = window.results.readings.note
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    qtbot.keyClicks(note, "half a thought")
+    window.worklist.select(second)
+    assert note.text() == ""
+    window.worklist.select(first)
+    assert note.text() == "half a thought"
+
+
+def test_a_study_whose_images_changed_is_to_be_read_again(
+    window: MainWindow, archive: Path, score: Callable[[MainWindow], None], qtbot: QtBot
+) -> None:
+    score(window)
+    film = archive / "chest1.dcm"
+    read = next(row for row in window.worklist.model.rows if row.patient_name == "Brandt^Olof").study_uid
+    window.worklist.select(read)
+    window.store.add_reading(read, "normal", "", "kim")
+    dataset = pydicom.dcmread(film)
+    dataset.PixelData = bytes(255 - byte for byte in dataset.PixelData)
+    dataset.save_as(film)
+    window.open_paths([str(film)])
+    qtbot.waitUntil(lambda: window.worklist.row(read).read_state == "outdated", timeout=10000)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: "before its images changed" in window.results.readings.said.text(), timeout=10000)
+    assert not any(button.isChecked() for button in window.results.readings.buttons.values())
+    window.worklist.select(next(row.study_uid for row in window.worklist.model.rows if row.study_uid != read))
+    for row in window.worklist.model.rows:
+        if row.study_uid != read:
+            window.store.add_reading(row.study_uid, "normal")
+    qtbot.waitUntil(lambda: sum(row.read_state == "normal" for row in window.worklist.model.rows) == 5)
+    qtbot.keyClick(window, Qt.Key.Key_N)
+    assert window.reading.session.study_uid == read

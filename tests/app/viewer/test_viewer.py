@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -255,7 +256,7 @@ def test_comparing_labels_what_is_not_the_patient(qtbot: QtBot, opened: Open, ma
     assert viewer.view.layout is Layout.COMPARE
     assert viewer._panes[Role.RECONSTRUCTION].isVisible() and viewer._panes[Role.ERROR].isVisible()
     assert captions.heading(viewer._scene, Role.RECONSTRUCTION) == "Model's normal version - not the patient"
-    assert captions.heading(viewer._scene, Role.ERROR) == "Error map - not the patient"
+    assert captions.heading(viewer._scene, Role.ERROR) == "Error, |original - normal version|"
     assert viewer._scene.missing(Role.RECONSTRUCTION) == ""
 
 
@@ -263,7 +264,7 @@ def test_without_a_reconstruction_the_pane_says_that_there_is_none(opened: Open,
     viewer = opened(made_ct("ct"))
     viewer.action("compare").trigger()
     assert viewer._scene.missing(Role.RECONSTRUCTION) == "No normal version for this series"
-    assert viewer._scene.missing(Role.ERROR) == "No error map for this series"
+    assert viewer._scene.missing(Role.ERROR) == "No error for this series"
     assert viewer._scene.missing(Role.ORIGINAL) == ""
 
 
@@ -278,3 +279,35 @@ def test_compared_panes_share_slice_zoom_and_centre(qtbot: QtBot, opened: Open, 
     placements = {panes[role].placement() for role in (Role.ORIGINAL, Role.RECONSTRUCTION, Role.ERROR)}
     assert len(placements) == 1
     assert viewer.view.slice_index == 6
+
+
+def test_the_error_is_grey_on_a_scale_of_its_own_and_reconstruction_and_error_follow_the_window(
+    qtbot: QtBot, opened: Open, png: Png
+) -> None:
+    viewer = opened(png("film", np.full((50, 50), 90, np.uint8)))
+    made, away = np.full((50, 50), 0.25, np.float32), np.full((50, 50), 0.125, np.float16)
+    viewer.set_result("film", np.full((50, 50), 3, np.float16), made, "alpha-gan", difference=away)
+    wait_for_result(qtbot, viewer)
+    viewer.action("compare").trigger()
+
+    def grey(role: Role) -> int:
+        image = viewer._panes[role].grab().toImage()
+        colour = image.pixelColor(image.width() // 2, image.height() // 2)
+        assert colour.red() == colour.green() == colour.blue(), "an error in colour would pass for the heatmap"
+        return colour.red()
+
+    assert grey(Role.RECONSTRUCTION) == pytest.approx(64, abs=2)
+    assert grey(Role.ERROR) == pytest.approx(64, abs=2), "a quarter of the scale, which ends at half of white"
+    window = viewer.view.window
+    viewer._change(viewer.view.windowed(replace(window, width=window.width / 2)))
+    assert grey(Role.RECONSTRUCTION) == pytest.approx(0, abs=2), "a quarter is where a window of half the width begins"
+    assert grey(Role.ERROR) == pytest.approx(128, abs=3), "and differences show twice as bright"
+
+
+def test_a_result_that_was_stored_without_its_error_says_how_to_get_it(
+    qtbot: QtBot, opened: Open, made_ct: MakeCt
+) -> None:
+    viewer = opened(made_ct("ct"))
+    viewer.set_result("ct", np.ones((9, 40, 60), np.float16), np.full((9, 40, 60), 0.5, np.float32))
+    wait_for_result(qtbot, viewer)
+    assert "Ctrl+R" in viewer._scene.missing(Role.ERROR)

@@ -110,3 +110,20 @@ def test_the_filter_offers_keyboard_users_a_way_back(panel: WorklistPanel, qtbot
     panel.focus_filter()
     qtbot.keyClick(panel.filter.box, Qt.Key.Key_Down)
     qtbot.waitUntil(panel.table.hasFocus)
+
+
+def test_the_next_unread_study_is_found_beyond_the_rows_that_are_loaded(
+    panel: WorklistPanel, store: Store, qtbot: QtBot
+) -> None:
+    """Everything loaded is read: the next unread one is pages further down, and is gone to."""
+    far = f"2.{2 * PAGE_ROWS + 20}"
+    for number in range(2 * PAGE_ROWS + 50):
+        if f"2.{number}" != far:
+            store.add_reading(f"2.{number}", "normal")
+    panel.show_first_page()
+    panel.select("2.0")
+    assert panel.model.row_of(far) < 0
+    assert panel.next_unread() == far
+    panel.go_to(far)
+    qtbot.waitUntil(lambda: panel.current == far)
+    assert panel.next_unread() == ""

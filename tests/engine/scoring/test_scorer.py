@@ -16,6 +16,7 @@ from engine.imaging.series import Series
 from engine.models.base import Anomaly
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.inference import Inference
+from engine.preprocess import prepare
 from engine.scoring.scorer import Scorer
 
 
@@ -67,6 +68,21 @@ def test_pictures_of_the_nearest_normals_reach_each_result_as_bytes(
     (result,) = Scorer(bundle, "cpu").score(films[:1])
     assert result.neighbours is not None and result.neighbours.dtype == np.uint8
     assert np.array_equal(result.neighbours, np.tile(np.arange(256).reshape(16, 16), (2, 1, 1)))
+
+
+def test_the_difference_is_that_of_what_the_network_saw_and_what_it_made(bundle: Bundle, tmp_path: Path) -> None:
+    """Not of the file's own greys: preparation changes them, and the change would pass for an error."""
+    pixels = np.random.default_rng(3).integers(0, 255, (64, 64), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "film.png")
+    (film,) = open_study(tmp_path / "film.png")
+    (result,) = Scorer(bundle, "cpu").score([film])
+    prepared = prepare(film.load_radiograph(), bundle.card.preprocessing, bundle.card.input.size)
+    assert result.reconstruction is not None and result.difference is not None
+    assert result.difference.shape == result.reconstruction.shape and result.difference.dtype == np.float16
+    seen = (prepared.tensor[0] + 1) / 2
+    made = (Inference(bundle, "cpu")(torch.from_numpy(prepared.tensor[None])).reconstruction[0, 0].numpy() + 1) / 2
+    wanted = prepared.to_field(np.abs(seen - np.clip(made, 0, 1)), max(bundle.card.input.size))
+    np.testing.assert_allclose(result.difference.astype(np.float32), wanted, atol=2e-3)
 
 
 def test_a_score_does_not_depend_on_the_batch_it_came_in(bundle: Bundle, films: list[Series]) -> None:

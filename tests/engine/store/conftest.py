@@ -91,6 +91,7 @@ def make_result() -> Callable[..., SeriesResult]:
             reconstruction=np.full((8, 6), 0.5, np.float32),
             neighbours=np.full((4, 3, 3), 9, np.uint8),
             warnings=("spacing unknown",),
+            difference=np.full((8, 6), 0.25, np.float16),
         )
 
     return make

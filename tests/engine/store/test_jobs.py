@@ -96,6 +96,7 @@ def test_a_result_is_written_once_and_only_by_who_has_the_job(queue: Store, make
     assert float(queue.arrays.open(row.heatmap)[0, 0]) == pytest.approx(0.7, abs=1e-3)
     assert queue.arrays.open(row.reconstruction).shape == (8, 6)
     assert queue.arrays.open(row.neighbours).shape == (4, 3, 3)
+    assert float(queue.arrays.open(row.difference)[0, 0]) == 0.25
     assert queue.counts() == QueueCounts(queued=9, done=1)
 
 
