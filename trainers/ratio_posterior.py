@@ -84,6 +84,7 @@ class RatioPosteriorPlan(TrainingPlan):
     margin: float = Field(
         default=0.0, ge=0, lt=0.4, description="of the side, at each edge, where the networks never look"
     )
+    mirrored: bool = Field(default=False, description="score an image together with its mirror image")
     occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
     occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
 
@@ -99,7 +100,12 @@ class RatioPosteriorTrainer(MethodTrainer):
     def __init__(self, plan: RatioPosteriorPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
         self.average = RatioPosterior(
-            plan.size[0], plan.width, plan.members, margin=plan.margin, preprocessing=plan.preprocessing
+            plan.size[0],
+            plan.width,
+            plan.members,
+            margin=plan.margin,
+            mirrored=plan.mirrored,
+            preprocessing=plan.preprocessing,
         )
         self.networks = [RatioNetwork(plan.width, plan.dropout, plan.margin) for _ in range(plan.members)]
         if plan.start:
@@ -215,11 +221,12 @@ class RatioPosteriorTrainer(MethodTrainer):
         sides = []
         for pixels, folds in zip((images.normal, images.mixture), self.folds, strict=True):
             found = []
-            for index, member in enumerate(list(self.average.members)[: self.plan.folds]):
+            for index in range(min(self.plan.members, self.plan.folds)):
                 left_out = np.flatnonzero(folds.cpu().numpy() == index)
                 for first in range(0, len(left_out), self.plan.batch):
                     part = as_input(_picked(pixels, left_out[first : first + self.plan.batch]), self.fabric.device)
-                    found.append(member(part.contiguous(memory_format=torch.channels_last)).double().cpu().numpy())
+                    terms = self.average.terms_of(index, part.contiguous(memory_format=torch.channels_last))
+                    found.append(terms.double().mean((1, 2, 3)).cpu().numpy())
             sides.append(np.concatenate(found))
         return sides[0], sides[1]
 

@@ -107,6 +107,7 @@ class RatioPosterior(AnomalyModel):
         slope, offset: turn the members' mean logit into the log ratio that held-out images support: a network that has learned its images by heart
             is too sure of new ones.
         margin: at each edge, as a share of the side, where no member looks.
+        mirrored: average what a member says of the image and of its mirror image, for body parts whose sides mean nothing.
         preprocessing: name in engine.preprocess.
     """
 
@@ -123,6 +124,7 @@ class RatioPosterior(AnomalyModel):
         slope: float = 1.0,
         offset: float = 0.0,
         margin: float = 0.0,
+        mirrored: bool = False,
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
@@ -133,7 +135,7 @@ class RatioPosterior(AnomalyModel):
                 "members and slope must be positive, the share of normals within 0 and 1, and the margin under 0.4"
             )
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.margin = width, margin
+        self.width, self.margin, self.mirrored = width, margin, mirrored
         self.normal_share, self.slope, self.offset = normal_share, slope, offset
         self.members = nn.ModuleList(RatioNetwork(width, margin=margin) for _ in range(members))
 
@@ -147,6 +149,7 @@ class RatioPosterior(AnomalyModel):
             "slope": self.slope,
             "offset": self.offset,
             "margin": self.margin,
+            "mirrored": self.mirrored,
             "preprocessing": self.spec.preprocessing,
         }
 
@@ -156,7 +159,14 @@ class RatioPosterior(AnomalyModel):
 
     def terms(self, x: Tensor) -> list[Tensor]:
         """Of each member, [B, 1, S / 16, S / 16]."""
-        return [member.terms(x) for member in self.members if isinstance(member, RatioNetwork)]
+        return [self.terms_of(index, x) for index in range(len(self.members))]
+
+    def terms_of(self, index: int, x: Tensor) -> Tensor:
+        """What one member says of each position, of the image as it is or also of its mirror image turned back."""
+        member = self.members[index]
+        assert isinstance(member, RatioNetwork)
+        terms = member.terms(x)
+        return (terms + member.terms(x.flip(3)).flip(3)) / 2 if self.mirrored else terms
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """The score and the heatmap that it is the mean of.

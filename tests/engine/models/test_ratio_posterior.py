@@ -94,6 +94,21 @@ def test_nothing_in_the_margin_changes_a_score(images: torch.Tensor) -> None:
     torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-5, atol=1e-6)
 
 
+def test_a_mirror_image_scores_the_same_where_sides_mean_nothing(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    plain = _warmed(RatioPosterior(size=64, width=8, members=2))
+    both = RatioPosterior(**plain.architecture | {"mirrored": True}).eval()
+    both.load_state_dict(plain.state_dict())
+    with torch.inference_mode():
+        found, turned = both.anomaly(images), both.anomaly(images.flip(3))
+        one, other = (plain.anomaly(x).scores["log_posterior"] for x in (images, images.flip(3)))
+    assert (one - other).abs().max() > 1e-4
+    torch.testing.assert_close(found.scores["log_posterior"], (one + other) / 2, rtol=1e-5, atol=1e-6)
+    assert found.heatmap is not None and turned.heatmap is not None
+    torch.testing.assert_close(found.heatmap, turned.heatmap.flip(3), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"size": 16}, {"size": 100}, {"members": 0}, {"normal_share": 0.0}, {"normal_share": 1.1}, {"slope": 0.0}]
 )
