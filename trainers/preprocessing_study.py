@@ -56,8 +56,13 @@ CONFIGURATIONS: dict[str, Options] = {
     "markers": {"markers": "paint"},
     "part": {"part": "largest"},
     "foreground": {"foreground": "segment"},
+    "negatives turned": {"negative": "turn"},
+    "joint": {"part": "joint"},
+    "local contrast": {"grey": "local"},
+    "negatives turned + joint + local contrast": {"negative": "turn", "part": "joint", "grey": "local"},
 }
-"""Those of Table 1 (raw, crop and full, without and with histogram equalisation), then each switch alone. All pad to a square but one."""
+"""Those of Table 1 (raw, crop and full, without and with histogram equalisation), each switch alone, and those for knees together. All pad to a square
+but one."""
 
 
 @dataclass(frozen=True)
