@@ -115,6 +115,7 @@ class MainWindow(QMainWindow):
             "previous_series": lambda: session.step_series(-1),
             "next_model": reading.next_model,
             "retry": reading.retry,
+            "score_list": reading.score_list,
             "restart_engine": self._restart_engine,
             "read_abnormal": lambda: reading.read("abnormal"),
             "read_unsure": lambda: reading.read("unsure"),
@@ -204,6 +205,10 @@ class MainWindow(QMainWindow):
     def _models_ready(self) -> None:
         bundles = self.opening.bundles or []
         self.reading.show_bundles(bundles)
+        if self.opening.newcomers:
+            new = self.opening.newcomers
+            which = new[0] if len(new) == 1 else f"{len(new)} models"
+            self.say(f"New: {which}  ·  L scores the studies that are here already")
         if self.engine is not None and bundles:
             self.engine.start()
 

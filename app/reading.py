@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.list_scoring import Queued, model_menu, queue_list
 from app.results.panel import ResultsPanel
 from app.results.verdict_bar import saved_note
 from app.results.wording import person_name
 from app.state.session import Change, Session
 from app.state.settings import Settings
 from app.store_writes import StoreWrites
+from app.tasks import run_task
 from app.viewer.viewer import Viewer
 from app.worklist.panel import WorklistPanel
 from engine.errors import NormascopeError
@@ -176,6 +178,26 @@ class Reading(QObject):
 
         self.writes.add(queue, self.refresh)
         self.said.emit(f"Queued for {bundle.card.title}")
+
+    def score_list(self) -> None:
+        """Ask which model is to score the studies of the list, and queue them for it."""
+        menu = model_menu(self._worklist, self._worklist.model.total, self.bundles, self._queue_list)
+        menu.popup(self._worklist.mapToGlobal(self._worklist.rect().center()))
+
+    def _queue_list(self, named: InstalledBundle | None) -> None:
+        store, query, bundles = self._store, self._worklist.query, self.bundles
+
+        def done(queued: Queued) -> None:
+            self.said.emit(queued.in_words())
+            self.refresh()
+
+        run_task(
+            lambda control: queue_list(store, query, bundles, named, control),
+            done,
+            self.failed.emit,
+            lambda progress: self.said.emit(progress.doing),
+            owner=self,
+        )
 
     def next_model(self) -> None:
         """Draw the next model's overlay, and say whose it is."""

@@ -47,6 +47,9 @@ class NotApplied(QWidget):
                 column.addWidget(text(",  ".join(bundle.card.title for bundle in group), appearance.TEXT_FAINT))
             for bundle in () if refused else group:
                 column.addLayout(self._named(bundle))
+            if not refused:
+                hint = text("L scores the whole list with one model", appearance.TEXT_FAINT, appearance.SMALL_PIXELS)
+                column.addWidget(hint)
 
     def _named(self, bundle: InstalledBundle) -> QHBoxLayout:
         button = QPushButton("Score with it")

@@ -49,6 +49,8 @@ class Opening(QObject):
         self.importer.problem.connect(self.problem)
         self.importer.progress.connect(self.progress)
         self.bundles: list[InstalledBundle] | None = None
+        self.newcomers: list[str] = []
+        """Titles of the models that the store did not know, while it had studies that they were never asked about."""
         self._store, self._settings, self._window = store, settings, window
         self._waiting: list[str] = []
         self._demo = QProcess(self)
@@ -72,11 +74,12 @@ class Opening(QObject):
                 control.partial(Problem.of(error))
 
             found = shelf.installed(on_error=rejected)
-            for bundle in found:
-                store.register_bundle(bundle)
+            new = [bundle.card.title for bundle in found if store.register_bundle(bundle)]
+            if new and store.worklist_size():
+                control.partial(new)
             return found
 
-        run_task(find, self._found, self._models_failed, on_partial=self.problem.emit, owner=self)
+        run_task(find, self._found, self._models_failed, on_partial=self._heard, owner=self)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders; they wait until the models are known, so that they are queued at once."""
@@ -133,6 +136,12 @@ class Opening(QObject):
         self.bundles = bundles
         self.models_ready.emit()
         self._open_waiting()
+
+    def _heard(self, value: object) -> None:
+        if isinstance(value, Problem):
+            self.problem.emit(value)
+        elif isinstance(value, list):
+            self.newcomers = value
 
     def _models_failed(self, error: Exception) -> None:
         """Studies can be read without models."""

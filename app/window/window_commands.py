@@ -48,6 +48,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous_series", "Study", "Previous series", (",",), "ph.caret-left", "The previous series of this study"),
     Command("next_model", "Study", "Next model's overlay", ("M",), "ph.stack", "Draw the overlay of the next model that scored this series"),
     Command("retry", "Study", "Score again", ("Ctrl+R",), "ph.arrow-clockwise", "Score this study anew with every model asked before", separated=True),
+    Command("score_list", "Study", "Score the list with…", ("L",), "ph.list-numbers", "Queue all studies of the filtered list for a model that you name"),
     Command("restart_engine", "Study", "Restart engine", (), "ph.power", "Start the scoring process anew; nothing is lost"),
     Command("read_abnormal", "Reading", "Abnormal", ("A",), "ph.warning", "Read this study as abnormal and go on to the next unread"),
     Command("read_unsure", "Reading", "Unsure", ("S",), "ph.question", "Read this study as unsure and go on"),

@@ -1,0 +1,88 @@
+"""Scores a whole list with one model, or with all that apply: for files without tags, and for models that came after the studies.
+
+The menu that asks which, and the work of queueing, off the GUI thread. Never decodes a pixel and never scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.state.worklist_query import WorklistQuery, fetch_page
+from app.tasks import TaskControl
+from engine.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.models.shelf import InstalledBundle
+
+ROWS_AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Queued:
+    """What came of it: series looked at, and jobs that are new. `title` of the model that was named, "" for all that apply."""
+
+    series: int
+    jobs: int
+    title: str
+
+    def in_words(self) -> str:
+        """One line for the status bar."""
+        by = f"for {self.title}" if self.title else "for the models that apply"
+        if not self.jobs:
+            return f"Nothing to score {by}: it is scored or queued already, or they do not read such images"
+        return f"Queued {self.jobs:,} of {self.series:,} image series {by}"
+
+
+def queue_list(
+    store: Store,
+    query: WorklistQuery,
+    bundles: Sequence[InstalledBundle],
+    named: InstalledBundle | None,
+    control: TaskControl,
+) -> Queued:
+    """Queue every series of the studies that match (worker thread) for the model that was `named`, or for those that read them unasked.
+
+    What a model has scored already, or is about to, stays as it is. Raises StorageUnavailable.
+    """
+    from engine.scoring.applicability import why_not
+    from engine.scoring.queueing import enqueue_applicable
+
+    # in an order that scoring does not change, or pages would overlap while it goes on
+    steady = replace(query, order="added_at", descending=False)
+    seen = jobs = offset = 0
+    while not control.cancelled() and (rows := fetch_page(store, steady, offset, ROWS_AT_A_TIME).rows):
+        offset += len(rows)
+        series = [one for row in rows for one in store.series_of(row.study_uid)]
+        seen += len(series)
+        if named is None:
+            jobs += enqueue_applicable(store, series, bundles)
+        else:
+            keys = [one.key for one in series if not why_not(named.card, one, named=True)]
+            store.register_bundle(named)
+            jobs += store.enqueue(keys, named.hash, named=True)
+        control.progress(None, f"Looking through the list: {offset:,} studies…")
+    return Queued(seen, jobs, named.card.title if named is not None else "")
+
+
+def model_menu(
+    parent: QWidget,
+    studies: int,
+    bundles: Sequence[InstalledBundle],
+    chosen: Callable[[InstalledBundle | None], object],
+) -> QMenu:
+    """Which model is to score the `studies` of the list; `chosen(None)` asks for all that apply."""
+    menu = QMenu(parent)
+    many = "the study" if studies == 1 else f"all {studies:,} studies"
+    menu.addSection(f"Score {many} of this list with")
+    menu.addAction("Every model that applies by itself", partial(chosen, None))
+    menu.addSeparator()
+    for bundle in sorted(bundles, key=lambda bundle: bundle.card.title):
+        menu.addAction(bundle.card.title, partial(chosen, bundle))
+    return menu

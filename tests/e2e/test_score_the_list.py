@@ -1,0 +1,81 @@
+"""A list is scored with one model by one command: files without tags, and studies that were here before the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.state.settings import Settings
+from engine.models import shelf
+from engine.models.shelf import InstalledBundle
+from engine.store import Store
+
+
+@pytest.fixture(autouse=True)
+def no_popup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The menu is made and chosen from, but not put on screen: a display that is drawn in memory has no pop-ups, and says so."""
+    monkeypatch.setattr(QMenu, "popup", lambda *_: None)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Four films without tags, two of them knees by their name."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name in ("chest_1", "chest_2", "knee_1", "knee_2"):
+        Image.fromarray(generator.integers(0, 255, (64, 64), np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def choose(window: MainWindow, qtbot: QtBot, words: str) -> None:
+    """Press the key and choose from the menu."""
+    qtbot.keyClick(window, Qt.Key.Key_L)
+    menu = window.worklist.findChildren(QMenu)[-1]
+    next(action for action in menu.actions() if action.text() == words).trigger()
+    menu.close()
+
+
+def test_films_without_tags_are_scored_by_the_model_that_is_named_as_far_as_the_filter_reaches(
+    empty_window: MainWindow, pictures: Path, qtbot: QtBot
+) -> None:
+    window = empty_window
+    window.open_paths([str(pictures)])
+    qtbot.waitUntil(lambda: len(window.worklist.model.rows) == 4 and not window.opening.busy, timeout=15000)
+    assert window.store.counts().waiting == 0
+    window.worklist.filter.box.setText("chest")
+    qtbot.waitUntil(lambda: window.worklist.model.total == 2)
+    window.worklist.table.setFocus()
+    choose(window, qtbot, "Chest model")
+    qtbot.waitUntil(lambda: "Queued 2 of 2 image series for Chest model" in window.status.doing.text(), timeout=10000)
+    queued = {Path(job.series.path).name for job in window.store.claim("test/1/1", 9)}
+    assert queued == {"chest_1.png", "chest_2.png"}
+
+
+def test_a_model_that_came_later_is_told_of_and_scores_what_is_here(
+    window: MainWindow, bundle: InstalledBundle, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.close()
+    better = replace(bundle, hash="d" * 16, card=bundle.card.model_copy(update={"id": "better", "title": "Better"}))
+    monkeypatch.setattr(shelf, "installed", lambda **_: [better])
+    store = Store(None, tmp_path / "data")
+    later = MainWindow(store, Settings())
+    with qtbot.waitExposed(later):
+        later.show()
+    later.activateWindow()
+    qtbot.waitUntil(lambda: later.opening.bundles is not None, timeout=15000)
+    assert "Better" in later.status.doing.text()
+    queued = store.counts().queued
+    choose(later, qtbot, "Every model that applies by itself")
+    qtbot.waitUntil(lambda: store.counts().queued == queued + 5, timeout=10000)
+    later.close()
+    later.deleteLater()
+    store.close()
