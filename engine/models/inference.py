@@ -23,6 +23,7 @@ from engine.models.bundle import Bundle
 from engine.models.depthwise_pooling import quicken_pooling
 from engine.models.freed_memory import keep_freed_memory
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
+from engine.models.narrow_transposed import quicken_narrow
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
 
@@ -148,6 +149,7 @@ def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype)
     take_apart(ready)
     fold_normalisation(ready)
     if dtype == torch.float32 and fuses_on(device):
+        quicken_narrow(ready)
         fuse_rectifiers(ready)
         quicken_pooling(ready)
     ready.to(device)
