@@ -182,7 +182,10 @@ class _Ledger:
         return row
 
     def note(self, study: PlannedStudy, row: dict[str, Any]) -> None:
-        self.rows[_key(study)] = row
+        # the same patient with another lesion has the same files, of the same size
+        own = _key(study)
+        self.rows = {key: other for key, other in self.rows.items() if key == own or other.get("path") != row["path"]}
+        self.rows[own] = row
         text = json.dumps({"recipe": RECIPE, "studies": self.rows}, indent=1)
         write_whole(self.place / "cohort.json", text.encode())
 

@@ -95,3 +95,10 @@ def test_cancelling_keeps_what_is_finished(tmp_path: Path) -> None:
     assert done == ["PHANTOM-CHEST-007000"]
     assert (tmp_path / "chest" / "PHANTOM-CHEST-007000.dcm").is_file()
     assert not (tmp_path / "cohort.csv").exists()
+
+
+def test_a_patient_made_anew_with_another_lesion_is_not_taken_for_what_it_was_before(made: Path, copy: Path) -> None:
+    for share in (0, 1 / 3):  # the same file, of the same size, without its lesion and with it again
+        table = make_cohort(copy, seed=7, chest=3, hands=0, heads=0, lesion_share=share)
+    last = list(csv.DictReader(table.open()))[2]
+    assert last["lesions"] and (copy / last["path"]).read_bytes() == (made.parent / last["path"]).read_bytes()
