@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from lightning_fabric import Fabric
 
@@ -47,6 +49,32 @@ def resumed_after(plan: TrainingPlan, images: TrainingImages, epoch: int, checkp
     second = fresh_trainer(plan)
     run_training(second, images, checkpoint, resume=True)
     return second
+
+
+def changed_by(
+    learner: str, trainer: MethodTrainer, names: Iterable[str], x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> set[str]:
+    """Which of the networks in `names` a step on `x` changes when only `learner` is updated."""
+    network = trainer.modules["network"]
+    every = {name: network.get_submodule(name) for name in names}
+    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
+    update = trainer.update
+    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
+    trainer.step(batch_of(x), torch.Generator().manual_seed(0))
+    return {
+        name
+        for name, module in every.items()
+        if any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
+    }
+
+
+def through_and_resumed(
+    plan: TrainingPlan, images: TrainingImages, checkpoint: Path
+) -> tuple[MethodTrainer, MethodTrainer]:
+    """A trainer whose run nothing interrupted, and one that went on where another was killed after its first epoch."""
+    whole = fresh_trainer(plan)
+    run_training(whole, images, None)
+    return whole, resumed_after(plan, images, 1, checkpoint)
 
 
 def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:

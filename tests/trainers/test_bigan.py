@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import changed_by, drawn_images, fresh_trainer, same_weights, through_and_resumed
 from trainers.bigan import BiGANPlan, BiGANTrainer
 from trainers.training import run_training
 
@@ -33,15 +33,8 @@ def test_the_papers_choices_are_the_defaults() -> None:
 
 @pytest.mark.parametrize("learner", list(PARTS))
 def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = _trainer()
-    every = {name: trainer.network.get_submodule(name) for name in ("generator", "encoder", "discriminator")}
-    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
-    update = trainer.update
-    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
-    trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
-    for name, module in every.items():
-        moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
-        assert moved is (name in PARTS[learner]), name
+    names, x = ("generator", "encoder", "discriminator"), torch.rand(4, 1, 32, 32) * 2 - 1
+    assert changed_by(learner, _trainer(), names, x, monkeypatch) == PARTS[learner]
 
 
 def test_the_discriminator_learns_to_tell_pairs_apart() -> None:
@@ -51,8 +44,6 @@ def test_the_discriminator_learns_to_tell_pairs_apart() -> None:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    images, whole = drawn_images(8, 32), _trainer()
-    run_training(whole, images, None)
-    second = resumed_after(_plan(), images, 1, tmp_path / "checkpoint.safetensors")
+    whole, second = through_and_resumed(_plan(), drawn_images(8, 32), tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     assert same_weights(whole.scoring_model(), second.scoring_model())

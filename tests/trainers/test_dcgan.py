@@ -8,7 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import (
+    batch_of,
+    changed_by,
+    drawn_images,
+    fresh_trainer,
+    same_weights,
+    through_and_resumed,
+)
 from trainers.dcgan import DCGANPlan, DCGANTrainer
 from trainers.training import run_training
 
@@ -33,15 +40,8 @@ def test_the_papers_choices_are_the_defaults() -> None:
 
 @pytest.mark.parametrize("learner", ["generator", "discriminator"])
 def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = _trainer()
-    every = {name: trainer.network.get_submodule(name) for name in ("generator", "discriminator")}
-    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
-    update = trainer.update
-    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
-    trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
-    for name, module in every.items():
-        moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
-        assert moved is (name == learner), name
+    names, x = ("generator", "discriminator"), torch.rand(4, 1, 32, 32) * 2 - 1
+    assert changed_by(learner, _trainer(), names, x, monkeypatch) == {learner}
 
 
 def test_labels_of_real_and_drawn_images_are_softened_at_most_by_delta(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +67,6 @@ def test_the_discriminator_learns_to_tell_images_apart() -> None:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    images, whole = drawn_images(8, 32), _trainer()
-    run_training(whole, images, None)
-    second = resumed_after(_plan(), images, 1, tmp_path / "checkpoint.safetensors")
+    whole, second = through_and_resumed(_plan(), drawn_images(8, 32), tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     assert same_weights(whole.scoring_model(), second.scoring_model())

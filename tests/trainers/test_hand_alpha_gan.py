@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import (
+    batch_of,
+    changed_by,
+    drawn_images,
+    fresh_trainer,
+    same_weights,
+    through_and_resumed,
+)
 from trainers.adversarial import hinge_loss, taken_for_real
 from trainers.hand_alpha_gan import HandAlphaGANPlan, HandAlphaGANTrainer
 from trainers.plan import Augmentation
@@ -45,14 +52,7 @@ def test_hinge_losses_stop_at_the_margin() -> None:
 def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = _trainer()
     trainer.begin_epoch(0)
-    every = {name: trainer.network.get_submodule(name) for name in NETWORKS}
-    before = {name: [p.detach().clone() for p in module.parameters()] for name, module in every.items()}
-    update = trainer.update
-    monkeypatch.setattr(trainer, "update", lambda name, loss: name == learner and update(name, loss))
-    trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
-    for name, module in every.items():
-        moved = any(not torch.equal(a, b) for a, b in zip(before[name], module.parameters(), strict=True))
-        assert moved is (name == learner), name
+    assert changed_by(learner, trainer, NETWORKS, torch.rand(4, 1, 32, 32) * 2 - 1, monkeypatch) == {learner}
 
 
 def test_networks_are_updated_in_the_papers_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +68,7 @@ def test_reconstructions_get_better() -> None:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_ships_plain_layers(tmp_path: Path) -> None:
-    images, whole = drawn_images(8, 32), _trainer()
-    run_training(whole, images, None)
-    second = resumed_after(_plan(), images, 1, tmp_path / "checkpoint.safetensors")
+    whole, second = through_and_resumed(_plan(), drawn_images(8, 32), tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     model = whole.scoring_model()
     assert same_weights(model, second.scoring_model())

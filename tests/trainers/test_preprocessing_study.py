@@ -40,8 +40,10 @@ def test_a_configuration_that_scores_alike_differs_by_nothing_in_every_resample(
 
 
 def test_the_switches_that_are_studied_are_switches_that_there_are() -> None:
-    for options in CONFIGURATIONS.values():
-        PlanarOptions.model_validate(options)
+    plain = PlanarOptions().model_dump()
+    chosen = {name: PlanarOptions.model_validate(options).model_dump() for name, options in CONFIGURATIONS.items()}
+    for name, options in CONFIGURATIONS.items():
+        assert chosen[name] == plain | options
 
 
 def test_images_are_prepared_once_as_the_network_would_be_shown_them(tmp_path: Path) -> None:
