@@ -80,7 +80,8 @@ def model_menu(
     """Which model is to score the `studies` of the list; `chosen(None)` asks for all that apply."""
     menu = QMenu(parent)
     many = "the study" if studies == 1 else f"all {studies:,} studies"
-    menu.addSection(f"Score {many} of this list with")
+    menu.addAction(f"Score {many} of this list with…").setEnabled(False)  # a section's words are not drawn by the style
+    menu.addSeparator()
     menu.addAction("Every model that applies by itself", partial(chosen, None))
     menu.addSeparator()
     for bundle in sorted(bundles, key=lambda bundle: bundle.card.title):

@@ -21,6 +21,7 @@ from app.tasks import run_task
 from app.viewer.viewer import Viewer
 from app.worklist.panel import WorklistPanel
 from engine.errors import NormascopeError
+from engine.imaging.series import Series
 from engine.store import Store
 from engine.store.rows import ResultRow, Verdict, WorklistRow
 
@@ -182,7 +183,7 @@ class Reading(QObject):
     def score_list(self) -> None:
         """Ask which model is to score the studies of the list, and queue them for it."""
         menu = model_menu(self._worklist, self._worklist.model.total, self.bundles, self._queue_list)
-        menu.popup(self._worklist.mapToGlobal(self._worklist.rect().center()))
+        menu.popup(self._worklist.table.mapToGlobal(self._worklist.table.rect().topLeft()))
 
     def _queue_list(self, named: InstalledBundle | None) -> None:
         store, query, bundles = self._store, self._worklist.query, self.bundles
@@ -243,7 +244,7 @@ class Reading(QObject):
     def _changed(self, change: Change) -> None:
         if change in ("study", "series"):
             self._results.set_image_warnings([])
-            if self._image_of != self.session.series_key:
+            if self._image_of != _pixels_of(self.session.current_series):
                 self._rest.start()
         self._show_results()
 
@@ -263,19 +264,23 @@ class Reading(QObject):
             self._image_of = ""
             self._viewer.clear()
             return
-        if series.key != self._image_of:
+        if _pixels_of(series) != self._image_of:
             self._image_of, self._drawn = "", ()
             self._viewer.show_series(series)
-            self._image_of = (
-                series.key
-            )  # only now: until the viewer has left the last series it takes no result for this one
+            # only now: until the viewer has left the last series it takes no result for this one
+            self._image_of = _pixels_of(series)
             self._draw_result()
 
     def _draw_result(self) -> None:
         """Heatmap and reconstruction of the result that is drawn, once the image is that of the result."""
         key = self.session.series_key
         result = self.session.drawn_result(key)
-        if result is None or key != self._image_of:
+        if self._image_of != _pixels_of(self.session.current_series):
+            return
+        if result is None:
+            if self._drawn:  # it was superseded: what it showed no longer holds
+                self._drawn = ()
+                self._viewer.set_result(key, None, None)
             return
         wanted = (key, result.bundle_hash, result.created_at)
         if wanted == self._drawn:
@@ -309,6 +314,11 @@ class Reading(QObject):
     def _image_warnings(self, warnings: list[str]) -> None:
         self._results.set_image_warnings(warnings)
         self._show_results()
+
+
+def _pixels_of(series: Series | None) -> str:
+    """What tells the pixels of a series from others that come under the same key; "" of none."""
+    return "" if series is None else f"{series.key}/{series.fingerprint}"
 
 
 def _name(row: WorklistRow) -> str:

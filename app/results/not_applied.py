@@ -37,6 +37,7 @@ class NotApplied(QWidget):
             reason = why_not(bundle.card, series, named=False) or APPLIES
             may_be_named = not why_not(bundle.card, series, named=True)
             alike.setdefault((not may_be_named, _of_several(reason, bundle.card.title)), []).append(bundle)
+        hinted = False
         for (refused, words), group in sorted(alike.items(), key=lambda item: item[0]):
             if column.count():
                 column.addSpacing(6)
@@ -47,7 +48,8 @@ class NotApplied(QWidget):
                 column.addWidget(text(",  ".join(bundle.card.title for bundle in group), appearance.TEXT_FAINT))
             for bundle in () if refused else group:
                 column.addLayout(self._named(bundle))
-            if not refused:
+            if not refused and not hinted:
+                hinted = True
                 hint = text("L scores the whole list with one model", appearance.TEXT_FAINT, appearance.SMALL_PIXELS)
                 column.addWidget(hint)
 
@@ -69,7 +71,7 @@ def _of_several(reason: str, title: str) -> str:
     """The reason as it reads for several models: "these read radiographs; this is a volume"."""
     for single, several in ((" reads ", " read "), (" was ", " were "), ("", "")):
         reason = reason.replace(f"{title}{single}", f"these{several}")
-    return reason
+    return reason.replace("and says nothing", "and say nothing") if "these were" in reason else reason
 
 
 def _sentence(words: str) -> str:

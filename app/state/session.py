@@ -61,10 +61,12 @@ class Session:
             self._tell("results")
 
     def update_series(self, series: list[Series]) -> None:
-        """Series that were found since the study was opened. The one on screen stays."""
-        if tuple(one.key for one in series) != tuple(one.key for one in self.series):
-            self.series = tuple(series)
-            self._tell("results")
+        """Series that were found since the study was opened, or hold other pixels by now. The one on screen stays, with the pixels it has now."""
+        if tuple(series) != self.series:
+            before, self.series = self.current_series, tuple(series)
+            now = self.current_series
+            other_pixels = before is not None and now is not None and before.fingerprint != now.fingerprint
+            self._tell("series" if other_pixels else "results")
 
     def show_series(self, key: str) -> None:
         """Put another series of the open study on screen; an unknown key is ignored."""

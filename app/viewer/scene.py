@@ -123,8 +123,9 @@ class Scene:
             return ""
         what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error"}[role]
         if self.layer_of(role) is None:
-            older = role is Role.ERROR and self.layer_of(Role.RECONSTRUCTION) is not None
-            return f"No {what} for this series" + (": score it again (Ctrl+R)" if older else "")
+            if role is Role.ERROR and self.layer_of(Role.RECONSTRUCTION) is not None:
+                return "No error is stored with this result: score it again (Ctrl+R)"
+            return f"No {what} for this series" if self.result is None else f"This model makes no {what}"
         if role is Role.OVERLAY and not self.view.overlay.on:
             return "The heatmap is off (Space)"
         return "" if self._ready(self.layer_of(role)) else f"The {what} is still loading"

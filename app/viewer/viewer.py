@@ -336,7 +336,7 @@ class Viewer(QWidget):
             return ""
         if self._result_fault:
             return self._result_fault
-        return "Heatmap is loading" if self._given is not None else "No heatmap for this series"
+        return "Heatmap is loading" if self._given is not None else "No heatmap"
 
     # What the reader does
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pydicom
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
@@ -38,6 +40,27 @@ def test_score_again_queues_a_scored_study_anew(
     qtbot.waitUntil(lambda: window.store.counts().queued == 0, timeout=10000)
     window.commands["retry"].trigger()
     qtbot.waitUntil(lambda: window.store.counts().queued == 1, timeout=10000)
+    # what the superseded result showed is off the screen until there is a new one
+    qtbot.waitUntil(lambda: not window.viewer.action("overlay").isEnabled(), timeout=10000)
+
+
+def test_an_open_image_whose_file_changes_is_shown_as_it_is_now_and_without_the_old_heatmap(
+    window: MainWindow, archive: Path, score: Callable[[MainWindow], None], qtbot: QtBot
+) -> None:
+    score(window)
+    engel = next(row for row in window.worklist.model.rows if row.patient_name == "Engel^Eva")
+    window.worklist.select(engel.study_uid)
+    qtbot.waitUntil(window.viewer.action("overlay").isEnabled, timeout=10000)
+    before = window.viewer.grab_image()
+    dataset = pydicom.dcmread(archive / "chest4.dcm")
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    dataset.save_as(archive / "chest4.dcm")
+    window.open_paths([str(archive / "chest4.dcm")])
+    qtbot.waitUntil(lambda: window.store.counts().queued == 1, timeout=10000)
+    qtbot.waitUntil(lambda: not window.viewer.action("overlay").isEnabled(), timeout=10000)
+    middle = before.rect().center()
+    assert before.pixelColor(middle).red() > 50
+    qtbot.waitUntil(lambda: window.viewer.grab_image().pixelColor(middle).red() < 5, timeout=10000)
 
 
 def test_scroll_stays_when_studies_arrive(empty_window: MainWindow, qtbot: QtBot) -> None:

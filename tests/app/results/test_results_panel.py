@@ -183,6 +183,21 @@ def test_a_person_may_name_the_model_for_a_file_without_tags(panel: ResultsPanel
     assert wanted.args == ["s1", "c" * 16]
 
 
+def test_a_reason_that_several_models_share_is_said_once(panel: ResultsPanel) -> None:
+    def of(number: int, **changes: object) -> InstalledBundle:
+        card = CHEST.card.model_copy(update={"title": f"Model {number}", **changes})
+        return replace(CHEST, id=f"m{number}", hash=f"{number:016}", card=card)
+
+    heads = InputSpec(spatial_dims=3, size=(8, 8, 8))
+    ghosts = Applicability(modality=("CR",), body_part=("CHEST",), synthetic=True)
+    bundles = [*(of(n, input=heads) for n in (1, 2)), *(of(n, applicability=ghosts) for n in (3, 4))]
+    panel.show_study(replace(ROW, percentile=None), session_of(), bundles, [])
+    said = words(panel)
+    assert said.count("These read volumes; this is a radiograph.") == 1 and "Model 1,  Model 2" in said
+    assert "These were trained on synthetic phantoms and say nothing about patients." in said
+    assert len([button for button in panel.findChildren(QPushButton) if button.text() == "Score with it"]) == 2
+
+
 def test_a_failed_job_says_its_reason(panel: ResultsPanel) -> None:
     failed = ResultRow("s1", "1", "chest", "c" * 16, "failed", error="/a.dcm: it is truncated. Copy it again.")
     panel.show_study(replace(ROW, percentile=None), session_of(failed), [CHEST], [])
