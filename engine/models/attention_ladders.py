@@ -1,4 +1,4 @@
-"""The generator and the descending half that BiGAN and alpha-GAN of Davletshina et al. 2020 share (supplementary tables). No method itself.
+"""What BiGAN and alpha-GAN of Davletshina et al. 2020 share (supplementary tables): the generator, the descending half, their sizes. No method itself.
 
 4x4 convolutions that halve or double, `width` channels next to the image and twice as many at each halving: 64, 128, ..., 1024 at 4x4 for the paper's
 128 x 128 pixels. A smaller size leaves out the innermost rungs. The two layers that carry self-attention (the tables' sign for it was lost in the
@@ -7,10 +7,13 @@ copy at hand), LeakyReLU of .1 downwards, and batch normalisation with ReLU upwa
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 
+from engine.models.base import AnomalyModel, ModelSpec
 from engine.models.blocks import convolution_block, transposed_block
 from engine.models.self_attention import SelfAttention
 
@@ -53,3 +56,42 @@ class AttentionGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         image: Tensor = self.layers(z[:, :, None, None])
         return image
+
+
+class AttentionLadderModel(AnomalyModel):
+    """A method whose networks are ladders of one size, width and code.
+
+    Args:
+        size: side of the image, a power of two of at least 32; the paper's is 128.
+        width: channels next to the image; the paper's is 64, and 1024 at 4x4.
+        code: length of the code; the paper's is 200.
+        preprocessing: name in engine.preprocess.
+        heatmap_sigma: the heatmap's smoothing as a share of the side.
+    """
+
+    def __init__(
+        self,
+        size: int = 128,
+        width: int = 64,
+        code: int = 200,
+        preprocessing: str = "musculoskeletal",
+        heatmap_sigma: float = 1 / 64,
+    ) -> None:
+        super().__init__()
+        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
+        self.width, self.code, self.heatmap_sigma = width, code, heatmap_sigma
+        self.make_networks(size, width, code)
+
+    @abstractmethod
+    def make_networks(self, size: int, width: int, code: int) -> None:
+        """Set the method's networks. Raises ValueError for a size or code that they cannot have."""
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        return {
+            "size": self.spec.size[0],
+            "width": self.width,
+            "code": self.code,
+            "preprocessing": self.spec.preprocessing,
+            "heatmap_sigma": self.heatmap_sigma,
+        }

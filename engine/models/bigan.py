@@ -5,13 +5,13 @@ arXiv:2001.10883, the supplement's table "BiGAN"; Donahue et al., Adversarial fe
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator
-from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator, AttentionLadderModel
+from engine.models.base import Anomaly
 from engine.models.blocks import convolution_block
 from engine.models.masked_error import judged_reconstruction
 
@@ -54,16 +54,8 @@ class Discriminator(nn.Module):
         return logit.flatten()
 
 
-class BiGAN(AnomalyModel):
-    """All three networks.
-
-    Args:
-        size: side of the image, a power of two of at least 32; the paper's is 128.
-        width: channels next to the image; the paper's is 64, and 1024 at 4x4.
-        code: length of the code; the paper's is 200.
-        preprocessing: name in engine.preprocess.
-        heatmap_sigma: the heatmap's smoothing as a share of the side.
-    """
+class BiGAN(AttentionLadderModel):
+    """All three networks, of the sizes that `AttentionLadderModel` takes."""
 
     method: ClassVar[str] = "bigan"
     primary_score: ClassVar[str] = "discriminator"
@@ -76,30 +68,10 @@ class BiGAN(AnomalyModel):
         ),
     }
 
-    def __init__(
-        self,
-        size: int = 128,
-        width: int = 64,
-        code: int = 200,
-        preprocessing: str = "musculoskeletal",
-        heatmap_sigma: float = 1 / 64,
-    ) -> None:
-        super().__init__()
-        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.code, self.heatmap_sigma = width, code, heatmap_sigma
+    def make_networks(self, size: int, width: int, code: int) -> None:
         self.encoder = Encoder(size, code, width)
         self.generator = AttentionGenerator(size, code, width)
         self.discriminator = Discriminator(size, code, width)
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        return {
-            "size": self.spec.size[0],
-            "width": self.width,
-            "code": self.code,
-            "preprocessing": self.spec.preprocessing,
-            "heatmap_sigma": self.heatmap_sigma,
-        }
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """Table 1's scores; `ssim` and `local_error` are not the paper's.

@@ -7,13 +7,13 @@ drawn code, both discriminators kept for scoring, hinge losses, self-attention a
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator
-from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator, AttentionLadderModel
+from engine.models.base import Anomaly
 from engine.models.masked_error import judged_reconstruction
 from engine.models.minibatch_discrimination import MinibatchDiscrimination
 
@@ -69,16 +69,8 @@ class CodeDiscriminator(nn.Sequential):
         super().__init__(*layers, nn.Linear(widths[-1], 1))
 
 
-class HandAlphaGAN(AnomalyModel):
-    """All four networks: both discriminators score.
-
-    Args:
-        size: side of the image, a power of two of at least 32; the paper's is 128.
-        width: channels next to the image; the paper's is 64, and 1024 at 4x4.
-        code: length of the code; the paper's is 200.
-        preprocessing: name in engine.preprocess.
-        heatmap_sigma: the heatmap's smoothing as a share of the side.
-    """
+class HandAlphaGAN(AttentionLadderModel):
+    """All four networks, of the sizes that `AttentionLadderModel` takes: both discriminators score."""
 
     method: ClassVar[str] = "hand-alpha-gan"
     primary_score: ClassVar[str] = "discriminator"
@@ -91,33 +83,13 @@ class HandAlphaGAN(AnomalyModel):
         ),
     }
 
-    def __init__(
-        self,
-        size: int = 128,
-        width: int = 64,
-        code: int = 200,
-        preprocessing: str = "musculoskeletal",
-        heatmap_sigma: float = 1 / 64,
-    ) -> None:
-        super().__init__()
+    def make_networks(self, size: int, width: int, code: int) -> None:
         if code < 8:
             raise ValueError(f"code must be at least 8 numbers, not {code}")
-        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.code, self.heatmap_sigma = width, code, heatmap_sigma
         self.encoder = Encoder(size, code, width)
         self.generator = AttentionGenerator(size, code, width)
         self.discriminator = Discriminator(size, width)
         self.code_discriminator = CodeDiscriminator(code)
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        return {
-            "size": self.spec.size[0],
-            "width": self.width,
-            "code": self.code,
-            "preprocessing": self.spec.preprocessing,
-            "heatmap_sigma": self.heatmap_sigma,
-        }
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """Table 1's scores, from the mean of the code, so that they can be repeated; `ssim` and `local_error` are not the paper's.
