@@ -14,9 +14,11 @@ from engine.phantoms.cohort import make_cohort, planned_studies
 
 COUNTS = {"chest": 3, "hands": 1, "heads": 1}
 
+pytestmark = pytest.mark.usefixtures("coarse_phantoms")
+
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(coarse_phantoms: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_cohort(tmp_path_factory.mktemp("cohort"), seed=7, **COUNTS)
 
 
