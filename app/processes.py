@@ -114,7 +114,7 @@ class EngineProcess(QObject):
             return
         crashed = how == QProcess.ExitStatus.CrashExit
         if not crashed and status == STATUS_NO_STORE:
-            self._give_up(f"The engine cannot open the data folder. {self._words.last}")
+            self._give_up(f"The engine cannot open the data folder. {self.state.problem or self._words.last}")
             return
         if not crashed and status == STATUS_ELSEWHERE:
             self._set(EngineState(phase="elsewhere"))

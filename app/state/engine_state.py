@@ -55,7 +55,7 @@ class EngineState:
         if kind == "idle":
             return replace(self, phase="idle", waiting=0, per_minute=None, problem="")
         if kind == "stopped":
-            return replace(self, phase="off")
+            return replace(self, phase="off", problem=str(event.get("reason", "")))
         return self
 
     def _after_model(self, event: dict[str, Any]) -> EngineState:

@@ -54,8 +54,12 @@ def main(arguments: Sequence[str] | None = None, *, open_model: OpenModel = Bund
         lost = store.requeue_lost()
     except FolderInUse as error:
         return stopped(str(error), FOLDER_IN_USE)
-    except (StorageUnavailable, OSError) as error:
+    except StorageUnavailable as error:
         return stopped(str(error), STORE_UNAVAILABLE)
+    except OSError as error:
+        what = f"the data folder cannot be written to ({error.strerror or error})"
+        cure = "Free some space, or choose a folder that you may write to."
+        return stopped(str(StorageUnavailable(what, where=options.data, cure=cure)), STORE_UNAVAILABLE)
     worker = this_worker()
     work = Work(store, worker, WarmModels(options.device, open_model=open_model), events, stop)
     for series_key, state in lost:

@@ -105,6 +105,14 @@ def test_store_that_cannot_be_opened_is_not_tried_again(make: Start, qtbot: QtBo
     assert "the disk is full" in gave_up.args[0]
 
 
+def test_the_real_engine_says_why_it_cannot_use_the_data_folder_and_what_to_do(tmp_path: Path, qtbot: QtBot) -> None:
+    (tmp_path / "file").write_text("in the way")
+    engine = EngineProcess(tmp_path / "file" / "data")
+    with qtbot.waitSignal(engine.gave_up, timeout=30000) as gave_up:
+        engine.start()
+    assert "Not a directory" in gave_up.args[0] and "choose a folder that you may write to" in gave_up.args[0]
+
+
 def test_program_that_is_not_there_is_said(tmp_path: Path, qtbot: QtBot) -> None:
     engine = EngineProcess(tmp_path, command=[str(tmp_path / "nothing")])
     with qtbot.waitSignal(engine.gave_up, timeout=5000) as gave_up:
