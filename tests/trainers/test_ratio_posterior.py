@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.errors import CohortRejected
-from engine.models.ratio_posterior import RatioPosterior
+from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from trainers.draw import drawn_cohorts
 from trainers.method import Batch, TrainingImages
@@ -131,6 +131,23 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImag
     assert second.scoring_model().architecture == whole.scoring_model().architecture
     for name, value in whole.scoring_model().state_dict().items():
         torch.testing.assert_close(second.scoring_model().state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_what_is_fitted_on_held_out_images_is_what_will_score(images: TrainingImages) -> None:
+    trainer = _trainer(mirrored=True)
+    trainer.begin(images)
+    member = trainer.average.members[0]
+    assert isinstance(member, RatioNetwork)
+    member.linear.weight.mul_(1000)  # an untrained network says nearly the same of every image
+    known, _ = trainer.held_out(images)
+    model = trainer.scoring_model()
+    assert model.mirrored
+    place = int((trainer.folds[0] == 0).nonzero()[0])
+    pixels = torch.from_numpy(images.normal[place])[None, None] / 127.5 - 1
+    with torch.inference_mode():
+        both = torch.stack([model.members[0](x) for x in (pixels, pixels.flip(3))])
+    assert (both[0] - both[1]).abs() > 1e-3
+    assert known[0] == pytest.approx(float(both.mean()), abs=1e-4)
 
 
 def test_a_run_may_start_from_the_features_of_another(bundle_of: Callable[[RatioPosterior], Path]) -> None:
