@@ -69,6 +69,9 @@ KNEE = ImageSet(
     ),
 )
 
+KNEE_JOINT = {"grey": "equalised", "negative": "turn", "part": "joint", "fit": "stretch"}
+"""How the knee's autoencoders see it: the band in which osteoarthritis shows, bone white, every grey equally frequent."""
+
 _PHANTOM_LIMITS = (
     "Trained on synthetic phantoms: it says nothing about patients.",
     "How well it finds lesions of phantoms says nothing of how well it would find a patient's.",
@@ -77,15 +80,15 @@ _PHANTOM_NOTE = "Phantoms whom neither training nor calibration saw."
 
 
 def _chests(data: Path) -> Path:
-    return make_cohort(data / "chest", seed=PHANTOM_SEED, chest=130, hands=0, heads=0, lesion_share=0.2)
+    return make_cohort(data / "chest", seed=PHANTOM_SEED, chest=260, hands=0, heads=0, lesion_share=0.1)
 
 
 def _hands(data: Path) -> Path:
-    return make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=110, heads=0, lesion_share=0.2)
+    return make_cohort(data / "hands", seed=PHANTOM_SEED, chest=0, hands=240, heads=0, lesion_share=0.4)
 
 
 def _heads(data: Path) -> Path:
-    return make_cohort(data / "heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=64, lesion_share=0.2)
+    return make_cohort(data / "heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=160, lesion_share=0.1)
 
 
 def _mixed_heads(data: Path) -> Path:
