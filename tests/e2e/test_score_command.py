@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
@@ -77,6 +78,9 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photograph = np.zeros((60, 80, 3), np.uint8)
     photograph[:, :40, 0], photograph[:, 40:, 2] = 220, 220
     Image.fromarray(photograph).save(folder / "holiday.jpg")
+    broken = film(7).astype(np.float32)
+    broken[20:30, 20:30] = np.nan
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(broken), str(folder / "not_numbers.nii"))
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:200])
 
     with zipfile.ZipFile(folder / "escapes.zip", "w") as archive:
@@ -128,6 +132,7 @@ def test_the_sound_images_are_scored_whatever_lies_beside_them(scored) -> None:
         "one_pixel.dcm",
         "one_grey.dcm",
         "holiday.jpg",
+        "not_numbers.nii",
         "cut.png",
         "escapes.zip",
         "bomb.zip",
@@ -183,27 +188,44 @@ def test_a_cohort_table_names_missing_files_and_scores_the_rest(
     assert by_name["good.png"] == "" and "missing.png" in by_name["missing.png"]
 
 
-def test_three_slices_are_not_a_volume_to_score(command: Command, tmp_path: Path) -> None:
-    folder = tmp_path / "ct"
+def ct(folder: Path, slices: int, **tags: object) -> Path:
+    """A head CT in a folder of its own, with the given tags over those of a sound one."""
     folder.mkdir()
-    for index in range(3):
-        dicom(
-            folder / f"{index}.dcm",
-            film(index, (64, 64)),
-            storage=CTImageStorage,
-            Modality="CT",
-            BodyPartExamined="HEAD",
-            ViewPosition=None,
-            ImagePositionPatient=[0, 0, 5 * index],
-            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-            PixelSpacing=[1, 1],
-            RescaleSlope=1,
-            RescaleIntercept=-1024,
-        )
+    usual: dict[str, object] = {"Modality": "CT", "BodyPartExamined": "HEAD", "ViewPosition": None}
+    usual |= {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [1, 1]}
+    usual |= {"RescaleSlope": 1, "RescaleIntercept": -1024}
+    for index in range(slices):
+        place = {"ImagePositionPatient": [0, 0, 5 * index]}
+        dicom(folder / f"{index}.dcm", film(index, (64, 64)), storage=CTImageStorage, **(usual | place | tags))
+    return folder
+
+
+def test_three_slices_are_not_a_volume_to_score(command: Command, tmp_path: Path) -> None:
+    folder = ct(tmp_path / "ct", 3)
     finished = command("score", folder, "--out", tmp_path / "out")
     assert finished.returncode == 3
     assert all(row["error"] for row in rows(tmp_path / "out"))
     assert pydicom.dcmread(folder / "0.dcm").Modality == "CT", "the patient's files are only read"
+
+
+def test_series_that_lie_mixed_are_scored_each_for_itself_and_an_absurd_spacing_is_one_row(
+    command: Command, tmp_path: Path
+) -> None:
+    """Two CTs and a film in one folder, none of which is put together with another."""
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name, tags in (("sound", {}), ("absurd", {"PixelSpacing": [5000, 5000]})):
+        for file in ct(tmp_path / name, 6, **tags).iterdir():
+            file.rename(mixed / f"{name}_{file.name}")
+    dicom(mixed / "film.dcm", film(8))
+    finished = command("score", mixed, "--model", "head-phantom-autoencoder-3d", "--out", tmp_path / "out")
+    assert finished.returncode == 3
+    table = rows(tmp_path / "out")
+    assert len({row["series_uid"] for row in table}) == 3
+    errors = [row["error"] for row in table if row["error"]]
+    assert len(errors) == 2
+    assert sum("pixel spacing" in error and "Export" in error for error in errors) == 1
+    assert sum("film.dcm" in error and "reads volumes" in error for error in errors) == 1
 
 
 def test_an_ensemble_of_named_models_is_one_row_with_the_mean_of_their_percentiles(
