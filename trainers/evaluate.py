@@ -7,7 +7,8 @@ localisation.py (boxes), background.py (whether a score only measures black).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,16 @@ from trainers.background import background_of
 from trainers.cohort import Cohort, mixed_sizes, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
-from trainers.judging import FEWEST_SCORED, LEARNED, Evaluation, Subject, judge, read_sides, without_learned
+from trainers.judging import LEARNED, Evaluation, Subject, judge, read_sides, without_learned
 from trainers.localisation import Region, localisation, marked, read_regions, regions_of
 from trainers.report.split_picture import SplitPart
 from trainers.studies import StudyRule, by_study
 
-__all__ = ["FEWEST_SCORED", "evaluate", "judge"]
-
 _NOT_ALWAYS = (
-    *(
-        "groups.json",
-        "groups.png",
-        "studies.json",
-        "background.json",
-        "reconstructions.png",
-        "top_cases.png",
-        "split.png",
-    ),
-    *("comparison.json", "comparison.png", "localisation.json", "localisation.png"),
+    *(f"{part}{ending}" for part in ("groups", "comparison", "localisation") for ending in (".json", ".png")),
+    *("studies.json", "background.json", "reconstructions.png", "top_cases.png", "split.png"),
 )
+"""Files that an evaluation writes only where there is something to say."""
 
 
 def evaluate(
@@ -78,11 +70,7 @@ def evaluate(
     good, bad, learned = _sides(normals, abnormals, (*subject.cards, *(other.cards if other else ())), say)
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
     unread = _unread(good, bad, evaluation, say)
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _NOT_ALWAYS:  # of an earlier evaluation, of another model perhaps
-            (folder / name).unlink(missing_ok=True)
+    with _written_to(folder := Path(out)):
         _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
         _write_scores(folder / "scores.csv", evaluation, learned, unread)
         report.write_plots(folder, subject, evaluation)
@@ -92,11 +80,21 @@ def evaluate(
             _write_comparison(folder, subject, evaluation, other, (good, bad), say)
         if boxes is not None:
             _write_localisation(folder, subject, evaluation, regions, say)
+    return evaluation.metrics
+
+
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    """The folder without what an earlier evaluation, of another model perhaps, may have left there; a disk that refuses is said in words."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _NOT_ALWAYS:
+            (folder / name).unlink(missing_ok=True)
+        yield
     except OSError as error:
         raise StorageUnavailable(
             f"cannot write here ({error.strerror})", where=folder, cure="Free some space, or choose another folder."
         ) from error
-    return evaluation.metrics
 
 
 def _sides(

@@ -22,7 +22,7 @@ from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
 from trainers.draw import FEWEST_CALIBRATION
-from trainers.evaluate import judge
+from trainers.judging import judge
 
 
 @dataclass(frozen=True)

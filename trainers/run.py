@@ -19,7 +19,7 @@ from engine.preprocess import default_options
 from trainers.calibrate import Calibrated, Inputs, agreement, calibrate
 from trainers.cohort import Cohort, decoded
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
-from trainers.evaluate import FEWEST_SCORED, judge
+from trainers.judging import FEWEST_SCORED, judge
 from trainers.memory import step_memory
 from trainers.method import MethodTrainer
 from trainers.model_card import CardText, recipe_of, written_card

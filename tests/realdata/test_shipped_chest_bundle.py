@@ -10,7 +10,7 @@ from engine.models.bundle import load_bundle
 from engine.models.inference import Inference
 from engine.models.shelf import SHIPPED
 from trainers.cohort import Cohort, decoded, read_cohort
-from trainers.evaluate import judge
+from trainers.judging import judge
 
 pytestmark = pytest.mark.realdata
 BUNDLE = SHIPPED / "chest-paediatric-alpha-gan.safetensors"

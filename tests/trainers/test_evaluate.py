@@ -42,24 +42,30 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
         without_learned(good, bad, [greedy])
 
 
-def test_everything_asked_for_is_written_and_said_in_words(
-    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path
-) -> None:
-    source = cohort_csv(normals=24, abnormals=12)
+def _two_films_a_study(source: Path) -> Path:
+    """The cohort with findings, sexes and studies of two films, of each patient one study; its fourth file is empty."""
     rows = list(csv.DictReader(source.open()))
     with source.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["path", "patient_id", "label", "finding", "sex", "study_id"])
         writer.writeheader()
         for index, row in enumerate(rows):
-            # two films a study, and of each patient one study
-            whose = {"patient_id": f"P{index // 2}", "study_id": "1"}
-            finding = "white lung" if row["label"] == "abnormal" else ""
-            writer.writerow({**row, **whose, "finding": finding, "sex": "FM"[index // 2 % 2]})
+            whose = {"patient_id": f"P{index // 2}", "study_id": "1", "sex": "FM"[index // 2 % 2]}
+            writer.writerow({**row, **whose, "finding": "white lung" if row["label"] == "abnormal" else ""})
     (source.parent / "003.png").write_bytes(b"")
-    boxes = tmp_path / "boxes.csv"
-    boxes.write_text(
-        "file,label,x,y,w,h,rows,columns\n" + "".join(f"{i:03d}.png,lung,4,8,20,30,48,48\n" for i in range(24, 30))
-    )
+    return source
+
+
+def _boxes(path: Path) -> Path:
+    """One box in each of six abnormal films."""
+    lines = (f"{index:03d}.png,lung,4,8,20,30,48,48\n" for index in range(24, 30))
+    path.write_text("file,label,x,y,w,h,rows,columns\n" + "".join(lines))
+    return path
+
+
+def test_everything_asked_for_is_written_and_said_in_words(
+    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path
+) -> None:
+    source, boxes = _two_films_a_study(cohort_csv(normals=24, abnormals=12)), _boxes(tmp_path / "boxes.csv")
     notes: list[str] = []
     out = tmp_path / "report"
     out.mkdir()
