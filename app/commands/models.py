@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -27,26 +28,20 @@ def run_models(*, as_json: bool, use: Sequence[str] | None = None) -> int:
         print(json.dumps(cards, indent=2))
         return 0
     chosen = chosen_ids()
-    table = Table(title="Installed models (research use only)", title_justify="left")
-    for heading in ("id", "in use", "method", "input", "trained on", "ranks by", "AUROC of that score (95% interval)"):
-        table.add_column(heading, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("id", "ranks by", "AUROC (95%)"):
+        table.add_column(heading, no_wrap=True)
     for bundle in bundles:
         card = bundle.card
         metric = card.evaluation.get(card.primary_score)
         measured = "not measured"
         if metric is not None:
             low, high = metric.auroc_ci95
-            measured = (
-                f"{metric.auroc:.3f} ({low:.3f} to {high:.3f}), {metric.n_normal} normal, {metric.n_abnormal} abnormal"
-            )
-        table.add_row(
-            card.id,
-            "chosen" if card.id in chosen else "",
-            card.method,
-            " x ".join(map(str, card.input.size)),
-            f"{card.training.n_train} normals of {card.training.name}",
-            card.primary_score,
-            measured,
-        )
+            measured = f"{metric.auroc:.3f} ({low:.3f}-{high:.3f})"
+        table.add_row(f"{card.id} *" if card.id in chosen else card.id, card.primary_score, measured)
     Console().print(table)
+    if chosen:
+        print("* chosen to read unasked.")
+    print("AUROC of that score on the card's validation patients; normascope models --json has the cards.")
+    print("Research use only: decision support, not a diagnosis.")
     return 0
