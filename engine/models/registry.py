@@ -17,6 +17,7 @@ METHODS: dict[str, str] = {
     "bigan": "engine.models.bigan:BiGAN",
     "cae": "engine.models.cae:CAE",
     "dcgan": "engine.models.dcgan:DCGAN",
+    "denoising-autoencoder": "engine.models.denoising_autoencoder:DenoisingAutoencoder",
     "hand-alpha-gan": "engine.models.hand_alpha_gan:HandAlphaGAN",
     "mem-dae": "engine.models.mem_dae:MemDAE",
     "one-class-gan": "engine.models.one_class_gan:OneClassGAN",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trainers.plan import Augmentation
 from trainers.starters.davletshina import DAVLETSHINA
+from trainers.starters.denoising_autoencoder import DENOISING_AUTOENCODER
 from trainers.starters.glow_posterior import GLOW3D_POSTERIOR, GLOW_POSTERIOR
-from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC, CHEST_PHANTOM, HAND_PHANTOM, HEAD_PHANTOM
+from trainers.starters.image_sets import CHEST_ADULT, CHEST_PAEDIATRIC
 from trainers.starters.one_class_gan import ONE_CLASS_GAN
 from trainers.starters.ratio_posterior import RATIO_POSTERIOR
 from trainers.starters.salad import MEM_DAE, SALAD
@@ -59,67 +59,13 @@ ALPHA_GAN = [
             "network": "Table 3's of Nakao 2021 without its two outermost rungs (64 x 64) and with half its channels"
         },
     ),
-    *(
-        Starter(
-            images,
-            "alpha-gan",
-            {
-                "size": (64, 64),
-                "preprocessing": preprocessing,
-                "epochs": 260,
-                "stage_epochs": 4,
-                "width": 128,
-                "code": 64,
-                "average_decay": 0.99,
-                "augmentation": Augmentation(mirror=mirror),
-            },
-            summary,
-            primary_score="ssim",
-            limits=limits,
-            recipe={"network": "Table 3's of Nakao 2021 at 64 x 64 with a quarter of its channels"},
-        )
-        for images, preprocessing, mirror, summary, limits in (
-            (
-                CHEST_PHANTOM,
-                "chest",
-                False,
-                "Learned normal from synthetic chest radiographs; reads the demonstration's chests.",
-                (
-                    "Small and briefly trained: it finds plain lesions at best, and ranks normals of unusual build as high.",
-                ),
-            ),
-            (
-                HAND_PHANTOM,
-                "musculoskeletal",
-                True,
-                "Learned normal from synthetic hand radiographs; reads the demonstration's hands.",
-                ("A fracture is finer than what 64 x 64 pixels show; it is mostly missed.",),
-            ),
-        )
-    ),
-]
-
-AUTOENCODER_3D = [
-    Starter(
-        HEAD_PHANTOM,
-        "autoencoder-3d",
-        {
-            "size": (32, 64, 64),
-            "epochs": 120,
-            "learning_rate": 2e-3,
-            "width": 8,
-            "code": 64,
-            "augmentation": Augmentation(shift=0.02, rotation=4, scale=0.03, mirror=True),
-        },
-        "Learned normal from synthetic head CT; reads the demonstration's heads.",
-    )
 ]
 
 STARTERS: dict[str, Starter] = {
     starter.id: starter
     for starter in [
         *ALPHA_GAN,
-        *AUTOENCODER_3D,
+        *DENOISING_AUTOENCODER,
         *ONE_CLASS_GAN,
         *DAVLETSHINA,
         *RATIO_POSTERIOR,

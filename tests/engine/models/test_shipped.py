@@ -15,7 +15,7 @@ FILES = sorted(SHIPPED.glob("*.safetensors"))
 def test_the_demonstrations_and_the_starter_bundle_ship() -> None:
     assert {file.stem for file in FILES} >= {
         "chest-paediatric-alpha-gan",
-        "chest-phantom-alpha-gan",
+        "chest-phantom-denoising-autoencoder",
         "hand-phantom-alpha-gan",
         "head-phantom-autoencoder-3d",
     }
