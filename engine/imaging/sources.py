@@ -42,11 +42,6 @@ def source_name(source: str) -> str:
     return source.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
 
 
-def source_exists(source: str) -> bool:
-    """True when the file, or the archive that holds the member, is there now."""
-    return Path(split_source(source)[0]).is_file()
-
-
 @contextmanager
 def _disk_errors_named(source: str) -> Iterator[None]:
     try:
