@@ -116,10 +116,10 @@ def empty_window(
     store = Store(None, tmp_path / "data")
     window = MainWindow(store, Settings(reader="tester"))
     window.resize(1280, 800)
-    with qtbot.waitExposed(window):
+    with qtbot.waitExposed(window, timeout=15000):
         window.show()
     window.activateWindow()
-    qtbot.waitUntil(lambda: window.opening.bundles is not None)
+    qtbot.waitUntil(lambda: window.opening.bundles is not None, timeout=15000)
     yield window
     window.close()
     window.deleteLater()
