@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engine.models.shelf import InstalledBundle
 
 ROWS_AT_A_TIME = 500
+LOOKED_AT = 200
+"""Studies that tell whether a new model is worth a word: enough of them, and no wait in a list of a hundred thousand."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,20 @@ def queue_list(
             jobs += store.enqueue(keys, named.hash, named=True)
         control.progress(None, f"Looking through the list: {offset:,} studies…")
     return Queued(seen, jobs, named.card.title if named is not None else "")
+
+
+def with_something_to_score(store: Store, bundles: Sequence[InstalledBundle]) -> list[InstalledBundle]:
+    """Those of `bundles` that could score any of the studies added last: patients for models of patients, phantoms for models of phantoms."""
+    from engine.scoring.applicability import why_not
+
+    latest = store.worklist(order="added_at", limit=LOOKED_AT)
+    series = [one for row in latest for one in store.series_of(row.study_uid)]
+
+    def could(bundle: InstalledBundle) -> bool:
+        of_phantoms = bundle.card.applicability.synthetic
+        return any(one.synthetic == of_phantoms and not why_not(bundle.card, one, named=True) for one in series)
+
+    return [bundle for bundle in bundles if could(bundle)]
 
 
 def model_menu(

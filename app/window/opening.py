@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QProcess, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.importing import Importer
+from app.list_scoring import with_something_to_score
 from app.processes import engine_environment
 from app.state.problems import Problem
 from app.state.settings import Settings
@@ -74,9 +75,9 @@ class Opening(QObject):
                 control.partial(Problem.of(error))
 
             found = shelf.installed(on_error=rejected)
-            new = [bundle.card.title for bundle in found if store.register_bundle(bundle)]
-            if new and store.worklist_size():
-                control.partial(new)
+            new = [bundle for bundle in found if store.register_bundle(bundle)]
+            if new:
+                control.partial([bundle.card.title for bundle in with_something_to_score(store, new)])
             return found
 
         run_task(find, self._found, self._models_failed, on_partial=self._heard, owner=self)

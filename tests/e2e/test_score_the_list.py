@@ -65,14 +65,16 @@ def test_a_model_that_came_later_is_told_of_and_scores_what_is_here(
 ) -> None:
     window.close()
     better = replace(bundle, hash="d" * 16, card=bundle.card.model_copy(update={"id": "better", "title": "Better"}))
-    monkeypatch.setattr(shelf, "installed", lambda **_: [better])
+    of_phantoms = bundle.card.applicability.model_copy(update={"synthetic": True})
+    card = bundle.card.model_copy(update={"id": "other", "title": "Phantoms' own", "applicability": of_phantoms})
+    monkeypatch.setattr(shelf, "installed", lambda **_: [better, replace(bundle, hash="e" * 16, card=card)])
     store = Store(None, tmp_path / "data")
     later = MainWindow(store, Settings())
     with qtbot.waitExposed(later):
         later.show()
     later.activateWindow()
     qtbot.waitUntil(lambda: later.opening.bundles is not None, timeout=15000)
-    assert "Better" in later.status.doing.text()
+    assert "New: Better" in later.status.doing.text(), "and no word of the model that has nothing to score here"
     queued = store.counts().queued
     choose(later, qtbot, "Every model that applies by itself")
     qtbot.waitUntil(lambda: store.counts().queued == queued + 5, timeout=10000)
