@@ -10,14 +10,22 @@ _LIMITS = (
     "It was taught mirrored images too: a heart or a film on the wrong side is not abnormal to it.",
     "Its heatmap says which coarse places (a sixth of the side) the score came from, not where a lesion ends; there is no reconstruction.",
 )
+_KNEE_LIMITS = (
+    _LIMITS[0],
+    "It was taught mirrored images too: which knee it is means nothing to it.",
+    "Its heatmap says which coarse places (a quarter of the band's side) the score came from, not where a lesion ends; there is no reconstruction.",
+    "It looks at the band from .28 to .82 of the film's height alone: the joint must lie there, and disease above or below it is not seen.",
+    "Beginning osteoarthritis (grade 2) is hardly told from normal, by the same network taught with labels too.",
+)
 _NOTE = (
     "The recipe was chosen on selection patients and on the risk of left-out training images, before any validation image was scored, and run once. The "
     "mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
 )
 _KNEE_NOTE = (
-    "The second recipe: the first, of whole films at 96 x 96, had reached .854 on the same validation patients. What was changed (the joint's band, smaller "
-    "input, the mirror image, more abnormal images in the mixture, among them those of the former selection patients) was chosen by cross-validation "
-    "inside the other patients; it was run once. The mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
+    "The second recipe: the first, of whole films at 96 x 96, had reached .854 on the same validation patients. The joint's band and the smaller input "
+    "were chosen by cross-validation inside the other patients; the mirror image and more abnormal images in the mixture, those of the former selection "
+    "patients among them, were added without a comparison. It was run once. The mixture was drawn with half its images abnormal; a cohort with fewer "
+    "teaches less."
 )
 _RECIPE = {"network": "four residual networks of 548,185 weights each at 96 x 96; the method has no paper to follow"}
 
@@ -75,11 +83,7 @@ RATIO_POSTERIOR = [
             "mirrored": True,
         },
         "Learned from 191 known normals and 468 unlabelled knees which look least normal at the joint.",
-        limits=(
-            *_LIMITS,
-            "It looks at the band from .28 to .82 of the film's height alone: the joint must lie there, and disease above or below it is not seen.",
-            "Beginning osteoarthritis (grade 2) is hardly told from normal, by the same network taught with labels too.",
-        ),
+        limits=_KNEE_LIMITS,
         note=_KNEE_NOTE,
         recipe={
             "network": "four residual networks of 548,185 weights each at 64 x 64; the method has no paper to follow"
