@@ -52,32 +52,20 @@ def tiny_bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from engine.models.alpha_gan import AlphaGAN
     from engine.models.bundle import save_bundle
-    from engine.models.card import (
-        Applicability,
-        Calibration,
-        Card,
-        CohortSummary,
-        InputSpec,
-        Preprocessing,
-        ScoreCalibration,
-    )
+    from engine.models.card import Applicability
+    from tests.cards import card_of
 
     size = 16
     torch.manual_seed(0)
     model = AlphaGAN(size=size, code=8, width=16).eval()
-    table = ScoreCalibration(normal_scores=tuple(np.linspace(0, 4, 21)), n=21)
-    card = Card(
+    card = card_of(
+        model,
+        np.linspace(0, 4, 21),
+        ("code_norm", "reconstruction_error", "ssim"),
         id="tiny",
         title="Tiny",
-        summary="",
-        method="alpha-gan",
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=2, size=(size, size)),
-        preprocessing=Preprocessing(name="chest"),
         applicability=Applicability(modality=("CR", "DX"), body_part=("CHEST",)),
         primary_score="reconstruction_error",
-        calibration=Calibration(scores={"code_norm": table, "reconstruction_error": table, "ssim": table}),
-        training=CohortSummary(name="none"),
     )
     path = tmp_path_factory.mktemp("bundle") / "tiny.safetensors"
     save_bundle(path, model, card, torch.full((1, size, size), 0.2), torch.full((1, size, size), 0.9))

@@ -12,16 +12,8 @@ import torch
 from PIL import Image
 
 from engine.models.bundle import save_bundle
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
 from engine.models.ratio_posterior import RatioPosterior
+from tests.cards import card_of
 
 Make = Callable[..., Path]
 
@@ -63,21 +55,7 @@ def bundle_of(tmp_path: Path) -> Callable[[RatioPosterior], Path]:
     """Write a ratio posterior with a card that says nothing of it."""
 
     def written(model: RatioPosterior) -> Path:
-        table = ScoreCalibration(normal_scores=(0.0, 1.0), n=2)
-        card = Card(
-            id="small",
-            title="Small",
-            summary="",
-            method="ratio-posterior",
-            architecture=model.architecture,
-            input=InputSpec(spatial_dims=2, size=model.spec.size),
-            preprocessing=Preprocessing(name="chest"),
-            applicability=Applicability(),
-            primary_score="log_posterior",
-            calibration=Calibration(scores={"log_posterior": table}),
-            training=CohortSummary(name="none"),
-        )
-        save_bundle(tmp_path / "small.safetensors", model, card, None, None, dtype=torch.float16)
+        save_bundle(tmp_path / "small.safetensors", model, card_of(model), None, None, dtype=torch.float16)
         return tmp_path / "small.safetensors"
 
     return written

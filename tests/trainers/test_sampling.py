@@ -13,37 +13,15 @@ from engine.models.alpha_gan import AlphaGAN
 from engine.models.autoencoder_3d import Autoencoder3D
 from engine.models.base import AnomalyModel
 from engine.models.bundle import save_bundle
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
 from engine.models.glow3d_posterior import Glow3DPosterior
 from engine.models.glow_posterior import GlowPosterior
+from tests.cards import card_of
 from trainers.sampling import draw
 
 
 def _saved(model: AnomalyModel, folder: Path) -> Path:
-    table = ScoreCalibration(normal_scores=(0.0, 1.0), n=2)
-    card = Card(
-        id="small",
-        title="Small",
-        summary="",
-        method=model.method,
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=model.spec.spatial_dims, size=model.spec.size),
-        preprocessing=Preprocessing(name=model.spec.preprocessing),
-        applicability=Applicability(),
-        primary_score=model.primary_score,
-        calibration=Calibration(scores={model.primary_score: table}),
-        training=CohortSummary(name="none"),
-    )
     path = folder / "small.safetensors"
-    save_bundle(path, model.eval(), card, None, None)
+    save_bundle(path, model.eval(), card_of(model), None, None)
     return path
 
 

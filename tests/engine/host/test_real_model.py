@@ -15,18 +15,10 @@ from engine.imaging.discovery import open_study
 from engine.models import shelf
 from engine.models.alpha_gan import AlphaGAN
 from engine.models.bundle import load_bundle, save_bundle
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
 from engine.scoring.scorer import Scorer
 from engine.store import Store
 from engine.store.rows import QueueCounts
+from tests.cards import card_of
 
 REAL_HOST = ("-m", "engine.host")
 
@@ -36,22 +28,9 @@ def bundle(tmp_path: Path) -> shelf.InstalledBundle:
     """A tiny alpha-GAN with arbitrary weights: the numbers mean nothing, but they are a network's."""
     torch.manual_seed(7)
     model = AlphaGAN(size=32, code=8, width=16)
-    spread = ScoreCalibration(normal_scores=tuple(float(x) for x in np.linspace(0, 2, 50)), n=50)
     with torch.inference_mode():
         names = list(model.eval().anomaly(torch.zeros(1, 1, 32, 32)).scores)
-    card = Card(
-        id="tiny",
-        title="A tiny alpha-GAN",
-        summary="",
-        method="alpha-gan",
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=2, size=(32, 32)),
-        preprocessing=Preprocessing(name="chest"),
-        applicability=Applicability(),
-        primary_score=names[0],
-        calibration=Calibration(scores=dict.fromkeys(names, spread)),
-        training=CohortSummary(name="none"),
-    )
+    card = card_of(model, np.linspace(0, 2, 50), names)
     path = tmp_path / "tiny.safetensors"
     save_bundle(path, model, card, torch.zeros(1, 32, 32), torch.ones(1, 32, 32))
     return shelf.find(path)

@@ -13,15 +13,8 @@ import torch
 from engine.models.alpha_gan import AlphaGAN
 from engine.models.base import AnomalyModel
 from engine.models.bundle import save_bundle
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
+from engine.models.card import Card
+from tests.cards import card_of
 
 
 @pytest.fixture
@@ -32,20 +25,7 @@ def model() -> AlphaGAN:
 
 @pytest.fixture
 def card(model: AlphaGAN) -> Card:
-    table = ScoreCalibration(normal_scores=tuple(np.linspace(0, 4, 21)), n=21)
-    return Card(
-        id="small",
-        title="Small",
-        summary="",
-        method="alpha-gan",
-        architecture=model.architecture,
-        input=InputSpec(spatial_dims=2, size=(32, 32)),
-        preprocessing=Preprocessing(name="chest"),
-        applicability=Applicability(),
-        primary_score="code_norm",
-        calibration=Calibration(scores={"code_norm": table}),
-        training=CohortSummary(name="none"),
-    )
+    return card_of(model, np.linspace(0, 4, 21))
 
 
 @pytest.fixture
