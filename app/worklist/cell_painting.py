@@ -42,7 +42,9 @@ class WorklistDelegate(QStyledItemDelegate):
             painter.setFont(appearance.font())
             painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole))
             inner = rect.adjusted(_PADDING, 0, -2, 0)
-            text = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, inner.width())
+            named = row.patient_name or row.patient_id  # files are told apart by how their names end
+            cut = Qt.TextElideMode.ElideRight if named else Qt.TextElideMode.ElideMiddle
+            text = painter.fontMetrics().elidedText(str(index.data()), cut, inner.width())
             painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         painter.restore()
 
