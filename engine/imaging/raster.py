@@ -21,6 +21,12 @@ PNG_START, JPEG_START = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MAX_PIXELS = 1 << 28
 _SIZE_IS_WITHIN = 1 << 16
 
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, struct.error, EOFError),
+    *(IndexError, KeyError, TypeError, OverflowError),
+)
+"""What Pillow raises of a damaged file, depending on where the damage is."""
+
 _COLOURED = 40
 """Distance between a pixel's brightest and darkest channel, of 255, beyond which it is coloured; JPEG's chroma noise on grey stays below."""
 _COLOURED_SHARE = 0.03
@@ -58,17 +64,7 @@ def read_raster(source: str) -> Radiograph:
     try:
         with _opened(source, data) as image:
             pixels, warnings = _grey(image, source)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        struct.error,
-        EOFError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-    ) as problem:
+    except _DAMAGED as problem:
         raise UnreadableImage(
             f"the picture is truncated or corrupt ({problem})", where=source, cure="Copy or export it again"
         ) from problem
@@ -98,17 +94,7 @@ def _opened(source: str, data: bytes) -> Picture:
         raise ImplausibleImage(
             "claims more pixels than any detector has", where=source, cure="Export it again"
         ) from problem
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        struct.error,
-        EOFError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-    ) as problem:
+    except _DAMAGED as problem:
         raise UnreadableImage(
             "the picture is truncated or corrupt", where=source, cure="Copy or export it again"
         ) from problem
