@@ -73,18 +73,28 @@ def queue_list(
     return Queued(seen, jobs, named.card.title if named is not None else "")
 
 
-def with_something_to_score(store: Store, bundles: Sequence[InstalledBundle]) -> list[InstalledBundle]:
-    """Those of `bundles` that could score any of the studies added last: patients for models of patients, phantoms for models of phantoms."""
+def with_something_to_score(
+    store: Store, new: Sequence[InstalledBundle], bundles: Sequence[InstalledBundle]
+) -> list[InstalledBundle]:
+    """Those `new` ones of all `bundles` that would read any of the patients added last unasked, or could be named for a file without tags.
+
+    Phantoms do not count: they are there to show what there is.
+    """
+    from engine.models.in_use import chosen_ids
     from engine.scoring.applicability import why_not
+    from engine.scoring.queueing import reading
 
     latest = store.worklist(order="added_at", limit=LOOKED_AT)
-    series = [one for row in latest for one in store.series_of(row.study_uid)]
+    series = [one for row in latest if not row.synthetic for one in store.series_of(row.study_uid)]
+    chosen = chosen_ids()
+    unasked = {bundle.hash for one in series for bundle in reading(one, bundles, chosen)}
+    untagged = [one for one in series if one.format != "dicom"]
 
-    def could(bundle: InstalledBundle) -> bool:
-        of_phantoms = bundle.card.applicability.synthetic
-        return any(one.synthetic == of_phantoms and not why_not(bundle.card, one, named=True) for one in series)
+    def may_be_named(bundle: InstalledBundle) -> bool:
+        of_patients = not bundle.card.applicability.synthetic
+        return of_patients and any(not why_not(bundle.card, one, named=True) for one in untagged)
 
-    return [bundle for bundle in bundles if could(bundle)]
+    return [bundle for bundle in new if bundle.hash in unasked or may_be_named(bundle)]
 
 
 def model_menu(

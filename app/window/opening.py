@@ -77,7 +77,7 @@ class Opening(QObject):
             found = shelf.installed(on_error=rejected)
             new = [bundle for bundle in found if store.register_bundle(bundle)]
             if new:
-                control.partial([bundle.card.title for bundle in with_something_to_score(store, new)])
+                control.partial([bundle.card.title for bundle in with_something_to_score(store, new, found)])
             return found
 
         run_task(find, self._found, self._models_failed, on_partial=self._heard, owner=self)

@@ -29,10 +29,12 @@ def test_dropped_folder_is_opened_and_queued(empty_window: MainWindow, archive: 
     assert drop(empty_window, archive).isAccepted()
     qtbot.waitUntil(lambda: len(empty_window.worklist.model.rows) == 6, timeout=15000)
     qtbot.waitUntil(lambda: empty_window.store.counts().queued == 5, timeout=15000)
-    rows = empty_window.worklist.model.rows  # which follow the store a moment later
-    qtbot.waitUntil(lambda: all(row.status == "queued" for row in rows if row.modality == "CR"), timeout=10000)
-    statuses = {row.status for row in rows if row.modality == "CT"}
-    assert statuses == {"not scored"}, "the model of chest radiographs is not asked about the CT"
+
+    def statuses(modality: str) -> set[str]:
+        return {row.status for row in empty_window.worklist.model.rows if row.modality == modality}
+
+    qtbot.waitUntil(lambda: statuses("CR") == {"queued"}, timeout=10000)  # the list follows the store a moment later
+    assert statuses("CT") == {"not scored"}, "the model of chest radiographs is not asked about the CT"
 
 
 def test_bad_file_is_one_line_with_a_cure_and_the_rest_is_opened(
