@@ -28,6 +28,18 @@ def ladder_channels(size: int, width: int) -> list[int]:
     return [width << level for level in range(size.bit_length() - SMALLEST.bit_length())]
 
 
+def _he_initialised(layer: nn.Module) -> None:
+    """Weights that keep a signal's size through LeakyReLU (He et al. 2015), as nothing normalises it downwards.
+
+    With torch's own the signal all but dies on its way: an encoder's codes were then alike for every image before it had learned to tell them apart, at
+    the ends of their Tanh, and stayed there.
+    """
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
 class AttentionDescent(nn.Sequential):
     """[B, 1, S, S] -> [B, 64, S/2, S/2] -> ... -> [B, 1024, 4, 4], with self-attention after the last two."""
 
@@ -39,6 +51,7 @@ class AttentionDescent(nn.Sequential):
             layers += [SelfAttention(high)] if level >= len(channels) - 2 else []
         super().__init__(*layers)
         self.channels = channels[-1]
+        self.apply(_he_initialised)
 
 
 class AttentionGenerator(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from engine.models.bundle import load_bundle, save_bundle
 from engine.models.card import Card, InputSpec
-from engine.models.hand_alpha_gan import HandAlphaGAN
+from engine.models.hand_alpha_gan import Encoder, HandAlphaGAN
 from engine.models.inference import prepare_for_inference
 from tests.engine.models.shapes import parameters_of, shapes_of
 
@@ -105,3 +105,13 @@ def test_an_image_scores_alone_as_in_a_batch_and_from_a_bundle(small: HandAlphaG
         alone = [loaded(image[None]).scores for image in x]
     for name, values in together.items():
         torch.testing.assert_close(values, torch.cat([scores[name] for scores in alone]), rtol=1e-4, atol=1e-5)
+
+
+def test_an_image_reaches_the_code_before_anything_is_learned() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(64, 32, width=8)
+    with torch.inference_mode():
+        features = encoder.descent(torch.randn(16, 1, 64, 64))
+        mean, _ = encoder(torch.randn(16, 1, 64, 64))
+    assert 0.3 < features.square().mean().sqrt() < 3
+    assert mean.std(dim=0).mean() > 0.1  # of an image's own, not of the biases alone
