@@ -39,7 +39,8 @@ _CHEST_CHANGES = (
     "mild shifts, turns and scalings instead of the paper's flips, which make a chest that no normal is; greys stretched between percentiles instead of "
     "equalised"
 )
-_KNEE_CHANGES = "the band of the joint instead of the whole film; mild shifts, turns and scalings and left-right flips; none upside down, as no knee stands on its head"
+_KNEE_CHANGES = "the band of the joint instead of the whole film; mild shifts, turns and scalings and left-right flips; none upside down, as no knee stands on "
+    "its head"
 
 DAVLETSHINA = [
     Starter(
