@@ -39,8 +39,10 @@ _CHEST_CHANGES = (
     "mild shifts, turns and scalings instead of the paper's flips, which make a chest that no normal is; greys stretched between percentiles instead of "
     "equalised"
 )
-_KNEE_CHANGES = "the band of the joint instead of the whole film; mild shifts, turns and scalings and left-right flips; none upside down, as no knee stands on "
-    "its head"
+_KNEE_CHANGES = (
+    "the band of the joint instead of the whole film; mild shifts, turns and scalings and left-right flips; none upside down, as no knee stands on its "
+    "head"
+)
 
 DAVLETSHINA = [
     Starter(
@@ -129,9 +131,7 @@ DAVLETSHINA = [
         "Learned normal from 425 knees without osteoarthritis, as an autoencoder with two discriminators.",
         primary_score="ssim",
         note=_KNEE_CHOSEN.format(first=0.563),
-        limits=(
-            "Briefly trained: its reconstructions are blurred, and its code discriminator says nothing yet.",
-        ),
+        limits=("Briefly trained: its reconstructions are blurred, and its code discriminator says nothing yet.",),
         recipe={
             "network": (
                 "the paper's alpha-GAN at 64 x 64 instead of 128 x 128 pixels (its innermost level left out), with a quarter of its "
