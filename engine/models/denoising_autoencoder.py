@@ -21,11 +21,13 @@ from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
 from engine.models.local_error import local_error
+from engine.models.masked_error import DARKEST
 from engine.models.structural_similarity import smoothed, structural_dissimilarity
 
 SLOPE = 0.2
 MOST_WIDENING = 4
 """Channels at the smallest size, as a multiple of those at the largest."""
+FOCAL_SHARE = 0.001
 LEAST_USUAL = 0.3
 """Of the usual error's root mean square over the image: where normals hardly differ (a black margin), a grey level must not be a finding."""
 
@@ -115,18 +117,30 @@ class DenoisingAutoencoder(AnomalyModel):
     def anomaly(self, x: Tensor) -> Anomaly:
         """`unusual_error`: the worst places' error in units of what is usual there; `local_error`: the worst places' |x - x'|.
 
-        `reconstruction_error`: mean |x - x'|; `ssim`: structural dissimilarity. Heatmap: the error in units of what is usual at each place.
+        `focal_error`: the worst thousandth of the error as a multiple of the image's own mean: an image that is unusual all over, by its exposure or its
+        patient's build, is none that has a small lesion. `reconstruction_error`: mean |x - x'|; `ssim`: structural dissimilarity.
+        Heatmap: the error in units of what is usual at each place; 0 in the black around the patient, where no noise was ever added.
         """
         reconstruction = (x.float() - self.excess(x).float()).clamp(-1, 1)
         error = (x.float() - reconstruction).abs()
-        unusual = self.local_excess(x, reconstruction) / self.usual
+        local = self.local_excess(x, reconstruction)
+        unusual = local / self.usual
         scores = {
             "unusual_error": local_error(unusual, 0),
+            "focal_error": _focal(local),
             "local_error": local_error(error),
             "reconstruction_error": error.flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
         }
-        return Anomaly(scores, heatmap=unusual, reconstruction=reconstruction)
+        return Anomaly(scores, heatmap=unusual * (x > DARKEST), reconstruction=reconstruction)
+
+
+def _focal(local: Tensor) -> Tensor:
+    """[B, 1, *S] -> [B]: the mean of the highest thousandth over the mean of all."""
+    flat = local.flatten(1)
+    count = max(1, round(FOCAL_SHARE * flat.shape[1]))
+    highest = flat.topk(count, dim=1, sorted=False).values.mean(1)
+    return highest / flat.mean(1).clamp_min(1e-6)
 
 
 def _block(dims: int, inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -46,6 +46,6 @@ def test_images_come_again_with_their_seed_and_are_written(model: AnomalyModel, 
 
 
 def test_a_method_that_cannot_draw_says_so(tmp_path: Path) -> None:
-    path = _saved(Autoencoder3D((16, 16, 16), width=2, code=2), tmp_path)
+    path = _saved(Autoencoder3D((16, 16, 16), width=2), tmp_path)
     with pytest.raises(NotApplicable, match="cannot draw"):
         draw(path, tmp_path / "drawn.png")

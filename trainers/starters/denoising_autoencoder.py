@@ -7,7 +7,7 @@ from trainers.starters.image_sets import CHEST_PHANTOM, HAND_PHANTOM, HEAD_PHANT
 from trainers.starters.starter import Starter
 
 _TRAINING = "noise of many coarsenesses, in half of the images in patches; the paper's: of one coarseness and strength over the whole brain"
-_CHOSEN = "The recipe was chosen on phantoms of seed 31, which are in no part of this cohort."
+_CHOSEN = "The recipe and its primary score were chosen on phantoms of seed 31, which are in no part of this cohort."
 
 DENOISING_AUTOENCODER = [
     Starter(
@@ -20,8 +20,11 @@ DENOISING_AUTOENCODER = [
             "augmentation": Augmentation(shift=0.02, rotation=3, scale=0.04, exposure=0.1),
         },
         "Learned normal from synthetic chest radiographs; reads the demonstration's chests.",
-        limits=("Small nodules look like the crossing of ribs and vessels, and are ranked among normals.",),
-        note=_CHOSEN,
+        limits=("Small nodules look like the crossing of ribs and vessels: its heatmap's peak hit none of ten.",),
+        note=(
+            f"{_CHOSEN} Measured once on 40 normal and 40 abnormal phantoms of seed 33: AUROC .909 (.846 to .960); the heatmap's peak lies in the lesion in "
+            "68% (52% to 80%), where a point anywhere would in 4% and another image's peak in 10%; in every opacity and effusion, in 7 of 10 large hearts."
+        ),
         recipe={"network": "half the size, widths 16 to 64, 0.4 million weights", "training": _TRAINING},
     ),
     Starter(
@@ -39,6 +42,7 @@ DENOISING_AUTOENCODER = [
             "augmentation": Augmentation(shift=0.02, rotation=4, scale=0.04, exposure=0.1, mirror=True),
         },
         "Learned normal from synthetic hand radiographs; reads the demonstration's hands.",
+        primary_score="focal_error",
         limits=("A fracture is hardly wider than the 2 mm of a pixel of 128 x 128; it is mostly missed.",),
         note=_CHOSEN,
         recipe={"network": "half the size, widths 16 to 64, 0.4 million weights", "training": _TRAINING},
@@ -55,10 +59,18 @@ DENOISING_AUTOENCODER = [
             "augmentation": Augmentation(shift=0.02, rotation=4, scale=0.03, mirror=True),
         },
         "Learned normal from synthetic head CT; reads the demonstration's heads.",
-        limits=("It sees a head in voxels of 5 x 3.4 x 3.4 mm; thin blood along the skull is lost in them.",),
-        note=_CHOSEN,
+        primary_score="focal_error",
+        limits=(
+            "It sees a head in voxels of 5 x 3.4 x 3.4 mm; thin blood along the skull is lost in them.",
+            "Normal skull bases and ventricles of unusual build rank as high as some lesions.",
+        ),
+        note=(
+            f"{_CHOSEN} Measured once on 20 normal and 20 abnormal phantoms of seed 33: AUROC .682 (.497 to .850); the heatmap's peak lies in the lesion in "
+            "25% (10% to 45%), where a point anywhere would in 0.4% and another head's peak in 1%."
+        ),
         recipe={
             "network": "in three dimensions at half the size, widths 12 to 48, 0.5 million weights",
+            "stored": "as float16, by which ssim moves by less than a fifth of its standard deviation and every other score by a hundredth",
             "training": _TRAINING,
         },
     ),

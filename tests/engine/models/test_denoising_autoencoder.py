@@ -62,7 +62,7 @@ def test_noise_of_both_signs_cancels_and_a_lesion_does_not() -> None:
 
 def test_an_error_counts_for_less_where_normals_have_it_too() -> None:
     model = _model((32, 32))
-    x = torch.rand(1, 1, 32, 32) * 2 - 1
+    x = torch.rand(1, 1, 32, 32)
     mean_square = torch.full((1, 32, 32), 0.01)
     with torch.inference_mode():
         model.set_usual(mean_square)
@@ -74,6 +74,27 @@ def test_an_error_counts_for_less_where_normals_have_it_too() -> None:
     assert float((after.heatmap / before.heatmap)[..., :16, :].max()) < 0.15
     assert after.scores["unusual_error"] < before.scores["unusual_error"]
     torch.testing.assert_close(after.scores["local_error"], before.scores["local_error"])
+
+
+def test_a_spot_is_focal_and_an_image_that_is_unusual_all_over_is_not() -> None:
+    model = _model((32, 32))
+    spot = torch.full((1, 1, 32, 32), 0.01)
+    spot[..., 16, 16] = 0.5
+    model.excess = lambda x: spot  # type: ignore[method-assign]
+    focal = model.anomaly(torch.zeros(1, 1, 32, 32)).scores
+    model.excess = lambda x: torch.full_like(x, 0.5)  # type: ignore[method-assign]
+    overall = model.anomaly(torch.zeros(1, 1, 32, 32)).scores
+    assert focal["focal_error"] > 3 * overall["focal_error"]
+    assert focal["unusual_error"] < overall["unusual_error"]
+
+
+def test_the_black_around_the_patient_is_no_finding() -> None:
+    model = _model((32, 32))
+    x = torch.rand(1, 1, 32, 32)
+    x[..., :8] = -1
+    with torch.inference_mode():
+        heatmap = model.anomaly(x).heatmap
+    assert heatmap is not None and float(heatmap[..., :8].max()) == 0 and float(heatmap[..., 8:].max()) > 0
 
 
 @pytest.mark.parametrize("size", [(32,), (8, 32), (20, 32), (16, 32, 36)])

@@ -134,10 +134,11 @@ def test_folding_and_fusing_the_layers_of_any_sequence_changes_nothing() -> None
 
 def test_folding_batch_normalisation_of_volumes_changes_nothing() -> None:
     torch.manual_seed(0)
-    model = Autoencoder3D(size=(16, 32, 32), width=2, code=8)
+    model = Autoencoder3D(size=(16, 32, 32), width=2)
     x = torch.rand(4, 1, 16, 32, 32) * 2 - 1
+    torch.nn.init.normal_(model.last.weight)
     model.train()
-    model.reconstruct(x)
+    model.excess(x)
     model.eval()
     fast = prepare_for_inference(model, CPU, torch.float32)(x)
     with torch.inference_mode():
