@@ -20,7 +20,6 @@ from shiboken6 import isValid
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Partial = TypeVar("Partial")
 
 
 @dataclass(frozen=True)

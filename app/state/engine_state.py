@@ -13,8 +13,6 @@ STATUS_ELSEWHERE = 4
 """Exit status: another engine works on this folder."""
 STATUS_NO_STORE = 5
 """Exit status: the store cannot be opened; starting again would not help."""
-STATUS_STALLED = 6
-"""Exit status: one series took longer than it may; the job is counted as a crash and the rest goes on after a restart."""
 
 DEATHS_BEFORE_GIVING_UP = 8
 

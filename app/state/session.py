@@ -50,10 +50,6 @@ class Session:
         self.model = ""
         self._tell("study")
 
-    def close_study(self) -> None:
-        """Nothing is open."""
-        self.open_study("", [], [])
-
     def update_results(self, results: list[ResultRow]) -> None:
         """What the store now says of the open study. The series on screen stays; listeners hear only of a difference."""
         if tuple(results) != self.results:

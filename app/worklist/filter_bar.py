@@ -79,15 +79,6 @@ class FilterBar(QWidget):
         self._query = self._query.ordered_by(order, descending=descending)
         self._tell()
 
-    def reset(self) -> None:
-        """No filter at all."""
-        blockers = [QSignalBlocker(widget) for widget in (self.box, self.modality, self.status, self.read)]
-        self.box.clear()
-        for choice in (self.modality, self.status, self.read):
-            choice.setCurrentIndex(0)
-        del blockers
-        self._tell()
-
     def show_page(self, page: Page) -> None:
         """How many studies match, and which modalities there are to choose from."""
         noun = "study" if page.everything == 1 else "studies"
