@@ -233,7 +233,7 @@ def test_an_ensemble_of_named_models_is_one_row_with_the_mean_of_their_percentil
 ) -> None:
     picture = tmp_path / "film.png"
     Image.fromarray((film(7) % 255).astype(np.uint8)).save(picture)
-    names = ("chest-phantom-denoising-autoencoder", "hand-phantom-alpha-gan")
+    names = ("chest-phantom-denoising-autoencoder", "hand-phantom-denoising-autoencoder")
     for model, out in ((f"ensemble:{','.join(names)}", "both"), (names[0], "one"), (names[1], "two")):
         finished = command("score", picture, "--model", model, "--out", tmp_path / out, "--device", "cpu")
         assert finished.returncode == 0, finished.stderr

@@ -108,5 +108,9 @@ def test_the_installed_models_are_listed_as_cards(tmp_path: Path) -> None:
     listed = in_a_shell("models", "--json", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     cards = {card["id"]: card for card in json.loads(listed.stdout)}
-    assert {"chest-paediatric-alpha-gan", "chest-phantom-denoising-autoencoder", "hand-phantom-alpha-gan"} <= set(cards)
+    assert {
+        "chest-paediatric-alpha-gan",
+        "chest-phantom-denoising-autoencoder",
+        "hand-phantom-denoising-autoencoder",
+    } <= set(cards)
     assert all(card["licence"] and card["training"]["licence"] for card in cards.values())

@@ -16,7 +16,7 @@ def test_the_demonstrations_and_the_starter_bundle_ship() -> None:
     assert {file.stem for file in FILES} >= {
         "chest-paediatric-alpha-gan",
         "chest-phantom-denoising-autoencoder",
-        "hand-phantom-alpha-gan",
+        "hand-phantom-denoising-autoencoder",
         "head-phantom-autoencoder-3d",
     }
 
