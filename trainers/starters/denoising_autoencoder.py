@@ -8,8 +8,8 @@ from trainers.starters.starter import Starter
 
 _TRAINING = "noise of many coarsenesses, in half of the images in patches; the paper's: of one coarseness and strength over the whole brain"
 _SHARP = (
-    "noise of many coarsenesses, in 7 of 10 images in patches with sharp edges; in 2 more another hand shows through in such patches; the paper's: smooth noise of "
-    "one coarseness and strength over the whole brain"
+    "noise of many coarsenesses, in 7 of 10 images in patches with sharp edges; in 2 more another hand shows through in such patches; the paper's: smooth "
+    "noise of one coarseness and strength over the whole brain"
 )
 _CHOSEN = "The recipe and its primary score were chosen on phantoms of seed 31, which are in no part of this cohort."
 
