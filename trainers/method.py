@@ -140,4 +140,4 @@ class MethodTrainer(ABC):
 
 def as_input(images: Bytes, device: torch.device) -> Tensor:
     """[B, *S] uint8 -> [B, 1, *S] float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).to(device).float().div_(127.5).sub_(1)
+    return torch.from_numpy(np.array(images)).unsqueeze(1).to(device).float().div_(127.5).sub_(1)

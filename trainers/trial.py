@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,7 @@ from engine.models.inference import choose_device
 from engine.models.registry import METHODS
 from engine.phantoms import chest, head
 from engine.phantoms.dicom import write_ct_series, write_radiograph
-from engine.phantoms.phantom import LESION_KINDS, LesionRequest, Phantom
+from engine.phantoms.phantom import LESION_KINDS, LesionRequest
 from engine.scoring.scorer import Scorer
 from trainers.cohort import read_cohort
 from trainers.planning import default_plan
@@ -85,29 +88,24 @@ def trial_cohort(folder: Path, *, volumes: bool) -> Path:
     if table.exists():
         return table
     folder.mkdir(parents=True, exist_ok=True)
-    render: Callable[[int, LesionRequest | None], Phantom] = _head if volumes else _chest
-    kinds = LESION_KINDS["head" if volumes else "chest"]
-    rows = []
-    for index in range(NORMALS + ABNORMALS):
-        lesion = LesionRequest(kinds[index % len(kinds)]) if index >= NORMALS else None
-        phantom, name = render(SEED + index, lesion), f"{index:03d}"
-        if volumes:
-            write_ct_series(phantom, folder / name)
-        else:
-            name += ".dcm"
-            write_radiograph(phantom, folder / name)
-        rows.append([name, f"patient-{index}", "abnormal" if lesion else "normal"])
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        rows = list(pool.map(partial(_drawn, folder, volumes), range(NORMALS + ABNORMALS), chunksize=8))
     with table.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "patient_id", "label"], *rows])
     return table
 
 
-def _chest(seed: int, lesion: LesionRequest | None) -> Phantom:
-    return chest.render(seed, lesion, size=FILM)
-
-
-def _head(seed: int, lesion: LesionRequest | None) -> Phantom:
-    return head.render(seed, lesion, shape=VOLUME, spacing=VOXEL_MM)
+def _drawn(folder: Path, volumes: bool, index: int) -> tuple[str, str, str]:
+    """Write one patient's phantom; its row of the table."""
+    kinds = LESION_KINDS["head" if volumes else "chest"]
+    lesion = LesionRequest(kinds[index % len(kinds)]) if index >= NORMALS else None
+    name = f"{index:03d}"
+    if volumes:
+        write_ct_series(head.render(SEED + index, lesion, shape=VOLUME, spacing=VOXEL_MM), folder / name)
+    else:
+        name += ".dcm"
+        write_radiograph(chest.render(SEED + index, lesion, size=FILM), folder / name)
+    return name, f"patient-{index}", "abnormal" if lesion else "normal"
 
 
 def main() -> None:
