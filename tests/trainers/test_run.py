@@ -176,10 +176,13 @@ def test_a_3d_autoencoder_learns_volumes() -> None:
 
     plan = Autoencoder3DPlan(
         size=(16, 16, 16),
-        epochs=30,
+        epochs=40,
         width=4,
         batch=4,
-        learning_rate=3e-3,
+        learning_rate=5e-3,
+        noise=1.5,
+        most_cells=4,
+        patchy_share=0,
         preprocessing="head-ct",
     )
     grid = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 16)] * 3, indexing="ij"))
