@@ -139,9 +139,9 @@ def _rectified_backward(gradient: Tensor, rectified: Tensor) -> Tensor:
 
 
 def _pieces(x: Tensor, width: int) -> Iterator[slice]:
-    """Columns to be worked on at once: on a processor as many as leave `width` rows of them within its cache."""
+    """Columns to be worked on at once: on a processor as many as leave `width` rows of them within the caches of the cores that share them."""
     columns = x.shape[1]
-    step = max(512, (1 << 16) // width) if x.device.type == "cpu" else max(columns, 1)
+    step = max(512, (torch.get_num_threads() << 16) // width) if x.device.type == "cpu" else max(columns, 1)
     for start in range(0, columns, step):
         yield slice(start, min(start + step, columns))
 
