@@ -181,7 +181,8 @@ def _own_bits(pixels: npt.NDArray[np.generic], header: ImageHeader) -> npt.NDArr
     if header.signed:  # up to the sign bit, then back down arithmetically, which extends the sign
         up = (unsigned << np.array(left, unsigned.dtype)).view(f"i{pixels.dtype.itemsize}")
         return up >> np.array(allocated - stored, up.dtype)
-    return (unsigned >> np.array(shift, unsigned.dtype)) & np.array((1 << stored) - 1, unsigned.dtype)
+    shifted = unsigned >> np.array(shift, unsigned.dtype) if shift else unsigned
+    return shifted & np.array((1 << stored) - 1, unsigned.dtype)
 
 
 def _through_palette(header: ImageHeader, indices: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
