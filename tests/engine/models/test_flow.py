@@ -196,3 +196,20 @@ def test_levels_that_fit_are_the_papers_at_its_sizes(size: tuple[int, ...], leve
     assert largest_levels(size) >= levels
     with pytest.raises(ValueError, match="multiple of"):
         Glow(size, levels + 4, 1, 2)
+
+
+def test_the_way_back_takes_the_pieces_of_the_way_there_when_the_threads_have_changed() -> None:
+    torch.manual_seed(0)
+    x, first, second, third = (
+        torch.randn(shape, requires_grad=True) for shape in ((6, 3000), (64, 6), (64, 64), (5, 64))
+    )
+    threads, nothing = torch.get_num_threads(), torch.zeros(64)
+    plain = third @ torch.relu(second @ torch.relu(first @ x))
+    try:
+        torch.set_num_threads(1)
+        pieced = _hidden_product(x, first, nothing, second, nothing, third)
+        torch.set_num_threads(2)
+        (found,) = torch.autograd.grad(pieced.sum(), first)
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(found, torch.autograd.grad(plain.sum(), first)[0], rtol=1e-3, atol=1e-2)
