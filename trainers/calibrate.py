@@ -60,11 +60,21 @@ def calibrate(model: AnomalyModel, inputs: Inputs, cohort: str, device: torch.de
     return Calibrated(Calibration(scores=tables, cohort=cohort), mean, high, drift)
 
 
-def agreement(model: AnomalyModel, other: AnomalyModel, inputs: Inputs, device: torch.device) -> float:
-    """Largest difference of any score between two networks, as a share of its standard deviation among `inputs`."""
+def disagreement(model: AnomalyModel, other: AnomalyModel, inputs: Inputs, device: torch.device) -> float:
+    """How far two networks place an input apart among the others, at most over scores: as a share of the score's standard deviation among `inputs`.
+
+    A shift that all inputs share is none: each network is calibrated by its own scores, and no percentile moves. Structural dissimilarity in the black
+    around a patient, where it weighs a grey level against a constant of 10^-4, has such shifts.
+    """
     first, _ = _scored(model, inputs, device, torch.float32)
     second, _ = _scored(other, inputs, device, torch.float32)
-    return max(float(np.abs(first[name] - second[name]).max() / max(first[name].std(), 1e-12)) for name in first)
+    return max(_moved(values, second[name]) / max(float(values.std()), 1e-12) for name, values in first.items())
+
+
+def _moved(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """The largest change of one score that is not every input's."""
+    change = second - first
+    return float(np.abs(change - np.median(change)).max())
 
 
 def _drift(exact: npt.NDArray[np.float64], rounded: npt.NDArray[np.float64]) -> float:

@@ -12,11 +12,11 @@ import torch
 
 from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
 from engine.models.base import AnomalyModel
-from engine.models.bundle import load_bundle, save_bundle
+from engine.models.bundle import load_bundle, rounded, save_bundle
 from engine.models.card import Card, Preprocessing
 from engine.models.inference import choose_device
 from engine.preprocess import default_options
-from trainers.calibrate import Calibrated, Inputs, agreement, calibrate
+from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.judging import FEWEST_SCORED, judge
@@ -30,7 +30,7 @@ from trainers.training import OnProgress, Progress, run_training
 from trainers.training_images import training_images
 
 HALF_AGREES = 1e-2
-"""Of a score's standard deviation: weights are stored as float16 when no score of a calibration normal moves by more, about a thousandth of itself."""
+"""Of a score's standard deviation: weights are stored as float16 when no calibration normal moves by more among the others, half a percentile at most."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,10 @@ def _calibrated(run: _Run, cohort: str) -> tuple[AnomalyModel, torch.dtype, Cali
 
 def _as_stored(model: AnomalyModel, inputs: Inputs, device: torch.device) -> tuple[AnomalyModel, torch.dtype]:
     """The network with its weights rounded to float16, half the size, where its scores stay the same; else as it is. Calibrated as stored."""
-    rounded = type(model)(**model.architecture).eval()
-    rounded.load_state_dict({name: value.half().to(value.dtype) for name, value in model.state_dict().items()})
-    if agreement(model, rounded, inputs, device) <= HALF_AGREES:
-        return rounded, torch.float16
+    half = type(model)(**model.architecture).eval()
+    half.load_state_dict(rounded(model.state_dict(), torch.float16))
+    if disagreement(model, half, inputs, device) <= HALF_AGREES:
+        return half, torch.float16
     return model, torch.float32
 
 

@@ -59,6 +59,22 @@ def test_float16_storage_keeps_scores_within_a_thousandth(
     assert bundle.heatmap_mean is None
 
 
+def test_float16_storage_rounds_no_bias_and_no_statistic_of_a_normalisation(
+    model: AlphaGAN, card: Card, tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            if value.is_floating_point():
+                value.fill_(0.1)
+    save_bundle(tmp_path / "half.safetensors", model, card, None, None, dtype=torch.float16)
+    stored = load_bundle(tmp_path / "half.safetensors").model.state_dict()
+    kinds = {value.ndim > 1 for value in stored.values() if value.is_floating_point()}
+    assert kinds == {True, False}, "the network has both"
+    for name, value in stored.items():
+        if value.is_floating_point():
+            assert bool((value == 0.1).all()) == (value.ndim <= 1), name
+
+
 def test_the_card_survives(write: Write, card: Card) -> None:
     assert shelf.read_card(write()) == card
     assert load_bundle(write()).hash == shelf.bundle_hash(write())
