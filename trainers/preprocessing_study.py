@@ -3,14 +3,16 @@
     python -m trainers.preprocessing_study --data FOLDER --out FOLDER [--sets knee limb_fracture]
 
 FOLDER of data holds a folder a set with its labels.csv. Writes OUT/preprocessing_study.csv: AUROC of each score with its interval by patient, and
-the difference to the raw images on the same patients. The network (CAE, 64 x 64, an eighth of the paper's bottleneck) and the number of its
-updates are fixed beforehand and small: the table compares steps, not methods. Sets of steps that leave every image as it was are not trained anew.
+the difference to the raw images on the same patients; each set of steps as soon as it is measured. The network (CAE, 64 x 64, an eighth of the
+paper's bottleneck) and the number of its updates are fixed beforehand and small: the table compares steps, not methods. A network is kept under what
+its images hold: sets of steps that leave every image as it was are not trained anew, and a study that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from engine.errors import NormascopeError
 from engine.imaging.series import Series
 from engine.models.bundle import load_bundle
 from engine.models.card import Preprocessing
+from engine.models.shelf import read_card
 from engine.scoring.scorer import Scorer
 from trainers.cohort import Cohort, decoded, read_cohort, write_table
 from trainers.model_card import CardText
@@ -92,33 +95,33 @@ class Judged:
     scores: dict[str, Floats]
 
 
-def prepared_set(cohort: Cohort, owners: Sequence[str], options: Options, folder: Path) -> tuple[Path, bytes, int]:
-    """Every image as a square of grey bytes; the CSV that lists them, their bytes, and how many could not be prepared."""
+def prepared_set(cohort: Cohort, owners: Sequence[str], options: Options, folder: Path) -> tuple[Path, str, int]:
+    """Every image as a square of grey bytes; the CSV that lists them, a digest of their bytes, and how many could not be prepared."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = Preprocessing(name="chest", options={"fit": "pad", **options})
     rows: list[dict[str, object]] = []
-    content, failed = b"", 0
+    content, failed = hashlib.sha256(), 0
     found = decoded(cohort.series, asked, (SIZE, SIZE))
     for index, (series, owner, tensor) in enumerate(zip(cohort.series, owners, found, strict=True)):
         if isinstance(tensor, NormascopeError):
             failed += 1
             continue
         grey = np.rint((tensor[0] + 1) * 127.5).astype(np.uint8)
-        content += grey.tobytes()
         name = f"{index:05d}.png"
+        content.update(name.encode() + grey.tobytes())
         Image.fromarray(grey).save(folder / name)
         rows.append({"path": name, "patient_id": owner, "label": series.label})
     write_table(folder / "labels.csv", ("path", "patient_id", "label"), rows)
-    return folder / "labels.csv", content, failed
+    return folder / "labels.csv", content.hexdigest()[:16], failed
 
 
-def judged_split(csv: Path, epochs: int, seed: int, out: Path) -> Judged:
-    """Train on one split of the prepared images and score those held out."""
-    text = CardText(cohort=csv.parent.name, public_patients=True)
-    bundle = out / f"{csv.parent.name}-{seed}.safetensors"
-    options = {**NETWORK, "epochs": epochs, "size": (SIZE, SIZE), "seed": seed}
-    trained = train("cae", csv, out=bundle, device="cpu", text=text, options=options)
-    held_out = set(trained.card.training.split["validation"])
+def judged_split(csv: Path, epochs: int, seed: int, bundle: Path) -> Judged:
+    """Train on one split of the prepared images, or take the bundle of an earlier call, and score those held out."""
+    if not bundle.exists():
+        text = CardText(cohort=csv.parent.name, public_patients=True)
+        options = {**NETWORK, "epochs": epochs, "size": (SIZE, SIZE), "seed": seed}
+        train("cae", csv, out=bundle, device="cpu", text=text, options=options, resume=True)
+    held_out = set(read_card(bundle).training.split["validation"])
     series = [one for one in read_cohort(csv).series if one.patient_id in held_out]
     return _scored(bundle, series)
 
@@ -159,28 +162,22 @@ def areas(splits: Sequence[Judged], score: str, seed: int = 0) -> Floats:
     return np.asarray(np.nanmean(found, axis=0))
 
 
-def study(name: str, data: Path, out: Path) -> list[dict[str, object]]:
-    """One set under every configuration: the table's rows."""
+def study(name: str, data: Path, out: Path) -> Iterator[list[dict[str, object]]]:
+    """One set under every configuration, the raw images first: the table's rows, a row for each score."""
     asked = SETS[name]
     cohort = read_cohort(data / asked.folder / "labels.csv")
     owners = [series.patient_id or Path(series.path).stem for series in cohort.series]
-    known: dict[bytes, tuple[str, list[Judged]]] = {}
-    rows: list[dict[str, object]] = []
+    known: dict[str, tuple[str, list[Judged]]] = {}
     raw: list[Judged] = []
     for number, (title, options) in enumerate(CONFIGURATIONS.items()):
         csv, content, failed = prepared_set(cohort, owners, options, out / name / f"configuration-{number:02d}")
         same, splits = known.get(content, ("", []))
         if not splits:
-            splits = [judged_split(csv, asked.epochs, seed, out / name) for seed in range(asked.splits)]
+            bundles = [out / name / f"{content}-{seed}.safetensors" for seed in range(asked.splits)]
+            splits = [judged_split(csv, asked.epochs, seed, bundle) for seed, bundle in enumerate(bundles)]
             known[content] = (title, splits)
         raw = raw or splits
-        rows += [
-            _row(name, title, options, score, splits, raw) | {"same_as": same, "failed": failed} for score in SCORES
-        ]
-        print(
-            *(f"{row['score']} {row['auroc']} ({row['low']} to {row['high']})" for row in rows[-len(SCORES) :]), title
-        )
-    return rows
+        yield [_row(name, title, options, score, splits, raw) | {"same_as": same, "failed": failed} for score in SCORES]
 
 
 def _row(
@@ -215,8 +212,11 @@ def main() -> None:
     asked = parser.parse_args()
     rows: list[dict[str, object]] = []
     for name in asked.sets:
-        rows += study(name, asked.data, asked.out)
-        write_table(asked.out / "preprocessing_study.csv", list(rows[0]), rows)
+        for measured in study(name, asked.data, asked.out):
+            rows += measured
+            write_table(asked.out / "preprocessing_study.csv", list(rows[0]), rows)
+            print(*(f"{row['score']} {row['auroc']} ({row['low']} to {row['high']})" for row in measured), end=" ")
+            print(measured[0]["configuration"], flush=True)
 
 
 if __name__ == "__main__":

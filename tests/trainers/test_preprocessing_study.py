@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from engine.preprocess import PlanarOptions
+from trainers import preprocessing_study
 from trainers.cohort import read_cohort, write_table
-from trainers.preprocessing_study import CONFIGURATIONS, SIZE, Judged, areas, prepared_set
+from trainers.preprocessing_study import CONFIGURATIONS, SCORES, SIZE, Judged, StudySet, areas, prepared_set
+from trainers.run import Trained, train
 
 
 def split(seed: int, shift: float, films_of_each: int = 1) -> Judged:
@@ -54,6 +59,39 @@ def test_images_are_prepared_once_as_the_network_would_be_shown_them(tmp_path: P
     write_table(tmp_path / "labels.csv", ("path", "patient_id", "label"), listed)
     cohort = read_cohort(tmp_path / "labels.csv")
     csv, content, failed = prepared_set(cohort, ["a", "b"], {"grey": "equalised"}, tmp_path / "made")
-    assert failed == 1 and len(content) == SIZE * SIZE
+    assert failed == 1
     (kept,) = read_cohort(csv).series
-    assert kept.patient_id == "a" and kept.load_radiograph().pixels.tobytes() == content
+    assert kept.patient_id == "a" and kept.load_radiograph().pixels.shape == (SIZE, SIZE)
+    assert prepared_set(cohort, ["a", "b"], {"grey": "equalised"}, tmp_path / "again")[1] == content
+    assert prepared_set(cohort, ["a", "b"], {}, tmp_path / "raw")[1] != content
+
+
+def test_a_study_that_was_interrupted_goes_on_and_each_row_is_written_when_it_is_known(
+    cohort_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = cohort_csv(normals=40, abnormals=6, name="films").rename(tmp_path / "films" / "labels.csv").parent
+    configurations = {"raw": {}, "the same": {"carrier": "keep"}, "equalised": {"grey": "equalised"}}
+    monkeypatch.setattr(preprocessing_study, "SETS", {"films": StudySet("films", splits=1, epochs=1)})
+    monkeypatch.setattr(preprocessing_study, "CONFIGURATIONS", configurations)
+    trained: list[Path] = []
+
+    def counted(*asked: object, out: Path, **more: Any) -> Trained:
+        if len(trained) == 1 and interrupted:
+            raise KeyboardInterrupt
+        trained.append(out)
+        return train(*asked, out=out, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(preprocessing_study, "train", counted)
+    command = ["study", "--data", str(data.parent), "--out", str(tmp_path / "out"), "--sets", "films"]
+    monkeypatch.setattr(sys, "argv", command)
+    interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        preprocessing_study.main()
+    table = tmp_path / "out" / "preprocessing_study.csv"
+    first = table.read_text().splitlines()
+    assert len(first) == 1 + 2 * len(SCORES), "raw, and the same images again"
+    interrupted = False
+    preprocessing_study.main()
+    assert table.read_text().splitlines()[: len(first)] == first
+    assert len(table.read_text().splitlines()) == 1 + 3 * len(SCORES)
+    assert len(trained) == 2, "one network for the raw images, and one for the equalised"
