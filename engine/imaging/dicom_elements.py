@@ -23,8 +23,13 @@ _SHORT_VRS = frozenset(
 _MAX_DEPTH = 30
 _FIRST_PIXEL_TAG = 0x7FE00008
 _LONGEST_KEPT = 1 << 20
+_MOST_KNOWN = 8192
 _ELEMENT = struct.Struct("<HH2sH").unpack_from
 _LONG = struct.Struct("<I").unpack_from
+
+
+_Step = tuple[int, int, int, bool]
+"""An element's tag, where behind its start the value begins, where the next element begins, and whether the value is wanted."""
 
 
 class Unusual(Exception):
@@ -55,81 +60,85 @@ class Elements:
     end: int = 0
 
 
-def walk(
-    data: bytes, start: int, *, implicit: bool, wanted: Collection[int], complete: bool, before: int = 0xFFFFFFFF
-) -> Elements:
-    """The wanted elements of the data set that begins at `start`, up to its pixel data or the first tag from `before` on.
-
-    Args:
-        complete: `data` is the whole file: its end is the data set's end.
-
-    Raises:
-        NeedMore: the bytes ran out, and `complete` is False.
-        Unusual: anything that the standard does not foresee here.
+class ElementWalk:
+    """Walks data sets for the same elements. What an element's first eight bytes say (tag, representation, length) is worked out once: the files
+    of a folder repeat the same few hundred.
     """
-    found = Elements()
-    _walk(found, data, start, implicit, wanted, complete, before)
-    return found
 
+    def __init__(self, wanted: Collection[int], *, implicit: bool, before: int = 0xFFFFFFFF) -> None:
+        """`wanted`: tags whose values are kept.  `implicit`: no value representations are written.  `before`: the first tag that ends the walk."""
+        self._wanted = frozenset(wanted)
+        self._implicit = implicit
+        self._before = before
+        self._known: dict[bytes, _Step] = {}
 
-def _walk(
-    found: Elements, data: bytes, start: int, implicit: bool, wanted: Collection[int], complete: bool, before: int
-) -> None:
-    values = found.values
-    end = len(data)
-    stop = min(before, _FIRST_PIXEL_TAG)
-    element_at, long_at, short_vrs, long_vrs = (
-        _ELEMENT,
-        _LONG,
-        _SHORT_VRS,
-        _LONG_VRS,
-    )  # locals: this loop is most of a header's time
-    position, last = start, 0
-    while True:
-        if position + 12 > end:
+    def __call__(self, data: bytes, start: int, *, complete: bool) -> Elements:
+        """The wanted elements of the data set that begins at `start`, up to its pixel data or `before`.
+
+        Args:
+            complete: `data` is the whole file: its end is the data set's end.
+
+        Raises:
+            NeedMore: the bytes ran out, and `complete` is False.
+            Unusual: anything that the standard does not foresee here.
+        """
+        found = Elements()
+        values, known, end = found.values, self._known, len(data)  # locals: this loop is most of a header's time
+        position, last = start, 0
+        while True:
+            step = known.get(data[position : position + 8]) or self._step(found, data, position, complete)
+            if step is None:
+                return found
+            tag, value, size, wanted = step
+            if tag <= last:
+                raise Unusual(f"element {tag:08x} out of order")
+            last = tag
+            if wanted:
+                if position + size > end:
+                    if not complete:
+                        raise NeedMore
+                    return found
+                values[tag] = data[position + value : position + size]
+            position += size
+
+    def _step(self, found: Elements, data: bytes, position: int, complete: bool) -> _Step | None:
+        """What the element at `position` is; None where the walk ends, which `found` then says."""
+        if position + 12 > len(data):
             if not complete:
                 raise NeedMore
-            if position + 8 > end:
-                return  # a file cut inside its header has no pixel data; the caller says so
-        group, element, vr, length = element_at(data, position)
+            if position + 8 > len(data):
+                return None  # a file cut inside its header has no pixel data; the caller says so
+        group, element, vr, length = _ELEMENT(data, position)
         tag = group << 16 | element
-        if tag >= before:
+        if tag >= self._before:
             found.end = position
-            return
-        if tag <= last:
-            raise Unusual(f"element {tag:08x} out of order")
-        last = tag
-        if implicit:
-            (length,) = long_at(data, position + 4)
-            value, vr = position + 8, b""
-        elif vr in short_vrs:
-            value = position + 8
-        elif vr in long_vrs:
-            (length,) = long_at(data, position + 8)
-            value = position + 12
-        else:
-            raise Unusual(f"unknown value representation {vr!r}")
-        if tag >= stop:
+            return None
+        value, length, vr = self._value(data, position, vr, length)
+        if tag >= _FIRST_PIXEL_TAG:
             if tag <= PIXEL_DATA:
-                found.pixel_tag, found.pixel_offset, found.pixel_length, found.pixel_vr = (
-                    tag,
-                    value,
-                    length,
-                    vr.decode(),
-                )
-            return
+                found.pixel_tag, found.pixel_offset, found.pixel_length = tag, position + value, length
+                found.pixel_vr = vr.decode()
+            return None
+        wanted = tag in self._wanted
         if length == UNDEFINED_LENGTH:
-            if tag in wanted:
-                values[tag] = b""  # its presence is what the caller wants to know
-            position = _after_sequence(data, value, implicit or vr == b"UN", complete, 0)
-            continue
-        position = value + length
-        if tag in wanted:
-            if position > end:
-                if not complete:
-                    raise NeedMore
-                return
-            values[tag] = data[value:position] if length < _LONGEST_KEPT else b""
+            after = _after_sequence(data, position + value, self._implicit or vr == b"UN", complete, 0)
+            return tag, after - position, after - position, wanted  # its presence is what the caller wants to know
+        size = value + length
+        if value == 8 and length < _LONGEST_KEPT:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[data[position : position + 8]] = (tag, value, size, wanted)
+        return tag, value if length < _LONGEST_KEPT else size, size, wanted
+
+    def _value(self, data: bytes, position: int, vr: bytes, length: int) -> tuple[int, int, bytes]:
+        """(where the element's value begins behind `position`, its length, its value representation)."""
+        if self._implicit:
+            return 8, _LONG(data, position + 4)[0], b""
+        if vr in _SHORT_VRS:
+            return 8, length, vr
+        if vr in _LONG_VRS:
+            return 12, _LONG(data, position + 8)[0], vr
+        raise Unusual(f"unknown value representation {vr!r}")
 
 
 def _after_sequence(data: bytes, position: int, implicit: bool, complete: bool, depth: int) -> int:

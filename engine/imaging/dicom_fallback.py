@@ -10,9 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import NormascopeError, UnreadableImage
-from engine.imaging import dicom_elements, dicom_header, header_tags, sources
+from engine.imaging import header_tags, sources
 from engine.imaging.coded_terms import coded_body_part, coded_view
 from engine.imaging.dicom_deflate import inflated
+from engine.imaging.dicom_elements import PIXEL_DATA, Elements, ElementWalk, Unusual
+from engine.imaging.image_header import (
+    EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    ImageHeader,
+)
 from engine.imaging.lookup_tables import read_lookup_table
 from engine.imaging.windowing import Window
 
@@ -24,9 +31,10 @@ warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 _PREAMBLE, _META_END = 132, 0x00030000
 _HOLE = 1024
+_over_meta = ElementWalk((), implicit=False, before=_META_END)
 
 
-def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
+def read_with_pydicom(source: str) -> tuple[ImageHeader, Dataset]:
     """The header and the data set without pixels.
 
     Raises:
@@ -41,7 +49,7 @@ def read_with_pydicom(source: str) -> tuple[dicom_header.ImageHeader, Dataset]:
         dataset, body, stop = _parsed(source, data)
         elements = _elements_of(dataset, body, stop)
         storage_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", "") or "")
-        header = dicom_header.header_of(source, _transfer_syntax(dataset), storage_class, elements)
+        header = header_tags.header_of(source, _transfer_syntax(dataset), storage_class, elements)
         header = _with_sequences(header, dataset)
     except NormascopeError:
         raise
@@ -58,8 +66,8 @@ def _was_never_written(data: bytes) -> bool:
     Asked first, because pydicom takes zeros for elements, eight bytes each, to the end of the file: minutes for a large one.
     """
     start = _PREAMBLE if data[128:132] == b"DICM" else 0
-    with suppress(dicom_elements.Unusual, struct.error):  # no meta header: the data set begins at once
-        start = dicom_elements.walk(data, start, implicit=False, wanted=(), complete=True, before=_META_END).end
+    with suppress(Unusual, struct.error):  # no meta header: the data set begins at once
+        start = _over_meta(data, start, complete=True).end
     hole = data[start : start + _HOLE]
     return bool(hole) and not any(hole)
 
@@ -83,9 +91,9 @@ def _parsed(source: str, data: bytes) -> tuple[Dataset, bytes, int]:
     return plain, body, again.tell()
 
 
-def _elements_of(dataset: Dataset, body: bytes, stop: int) -> dicom_elements.Elements:
+def _elements_of(dataset: Dataset, body: bytes, stop: int) -> Elements:
     little_endian = dataset.original_encoding[1] is not False
-    elements = dicom_elements.Elements(little_endian=little_endian)
+    elements = Elements(little_endian=little_endian)
     for tag in header_tags.WANTED:
         if tag in dataset:
             elements.values[tag] = _raw_value(dataset.get_item(tag), little_endian)
@@ -94,7 +102,7 @@ def _elements_of(dataset: Dataset, body: bytes, stop: int) -> dicom_elements.Ele
         return elements
     group, element, vr = struct.unpack_from(order + "HH2s", body, stop)
     tag = group << 16 | element
-    if 0x7FE00008 <= tag <= dicom_elements.PIXEL_DATA and stop + 12 <= len(body):
+    if 0x7FE00008 <= tag <= PIXEL_DATA and stop + 12 <= len(body):
         implicit = vr not in (
             b"OB",
             b"OW",
@@ -127,16 +135,16 @@ def _transfer_syntax(dataset: Dataset) -> str:
     declared = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     implicit, little_endian = dataset.original_encoding
     if little_endian is False:
-        written = dicom_header.EXPLICIT_BIG_ENDIAN
+        written = EXPLICIT_BIG_ENDIAN
     elif implicit is False:
-        written = dicom_header.EXPLICIT_LITTLE_ENDIAN
+        written = EXPLICIT_LITTLE_ENDIAN
     else:
-        written = dicom_header.IMPLICIT_LITTLE_ENDIAN
-    plain = (dicom_header.IMPLICIT_LITTLE_ENDIAN, dicom_header.EXPLICIT_LITTLE_ENDIAN, dicom_header.EXPLICIT_BIG_ENDIAN)
+        written = IMPLICIT_LITTLE_ENDIAN
+    plain = (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN)
     return written if not declared or declared in plain else declared
 
 
-def _with_sequences(header: dicom_header.ImageHeader, dataset: Dataset) -> dicom_header.ImageHeader:
+def _with_sequences(header: ImageHeader, dataset: Dataset) -> ImageHeader:
     """The header with its lookup tables and coded terms."""
     changes: dict[str, Any] = {}
     if items := dataset.get("ModalityLUTSequence"):
@@ -163,7 +171,7 @@ def _with_sequences(header: dicom_header.ImageHeader, dataset: Dataset) -> dicom
     return replace(header, **changes)
 
 
-def _plausible(header: dicom_header.ImageHeader) -> bool:
+def _plausible(header: ImageHeader) -> bool:
     """False for bytes that merely happened to parse, as almost any text does when a preamble is not demanded."""
     if header.sop_class_uid.startswith("1.2.840.10008.") or header.sop_class_uid == "":
         known = bool(header.sop_class_uid or header.study_uid or header.modality)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from engine.errors import ImplausibleImage, UnreadableImage
 from engine.imaging import sources
-from engine.imaging.dicom_header import ImageHeader, instance_bytes, read_dataset
+from engine.imaging.dicom_header import instance_bytes, read_dataset
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.pixel_decoders import decode_with_pydicom
 
 MAX_PIXELS = 1 << 28

@@ -9,6 +9,8 @@ from pathlib import Path
 from engine.errors import UnreadableImage, UnsafeArchive
 from engine.imaging import sources
 
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+
 
 def referenced_files(path: str | Path) -> Iterator[Path | UnreadableImage | UnsafeArchive]:
     """Each referenced file that is there, or the error for one that is missing or points outside the medium, in the directory's order.

@@ -15,13 +15,14 @@ from pathlib import Path
 from engine.errors import NormascopeError, UnreadableImage, UnsafeArchive
 from engine.imaging import archives, sources
 from engine.imaging.cohort_csv import CohortRow, read_cohort_csv
-from engine.imaging.dicom_header import DICOMDIR_CLASS, ImageHeader, frame_headers
-from engine.imaging.dicomdir import referenced_files
+from engine.imaging.dicom_header import frame_headers
+from engine.imaging.dicomdir import DICOMDIR_CLASS, referenced_files
 from engine.imaging.display_sets import radiograph_of, series_of_slices, volume_of_frames
-from engine.imaging.file_kinds import START_BYTES, foreign_kind, has_image_name, is_passed_over, kind_of_file
+from engine.imaging.file_kinds import foreign_kind, has_image_name, is_passed_over, kind_of_file
 from engine.imaging.fingerprint import file_fingerprint
-from engine.imaging.header_memory import remembered_header
+from engine.imaging.header_memory import Beginning, beginning_of, remembered_header
 from engine.imaging.identifiers import derived_uid
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.instance_kinds import kind_of, not_a_picture
 from engine.imaging.patients import PatientsApart
 from engine.imaging.raster import raster_size
@@ -100,21 +101,43 @@ def _from_row(row: CohortRow, report: OnError) -> Iterator[Series]:
 def _files_below(folder: Path, report: OnError) -> Iterator[str]:
     """Every file below the folder in natural order ("2" before "10"), following links to folders but never round in a circle."""
 
-    def unreadable(problem: OSError) -> None:
-        report(sources.disk_error(problem.filename or folder, problem))
-
     seen: set[str] = set()
-    for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+    waiting = [str(folder)]
+    while waiting:
+        place = waiting.pop()
         real = os.path.realpath(place)
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted((name for name in folders if not is_passed_over(name)), key=natural_order)
-        for name in sorted(files, key=natural_order):
-            path = os.path.join(place, name)  # noqa: PTH118 - a Path for each of 100,000 files takes longer than looking into them
-            if not is_passed_over(name) and (os.path.isfile(path) or os.path.islink(path)):  # noqa: PTH113, PTH114 - as above; no pipes or devices
-                yield path
+        try:
+            folders, files = _entries(place)
+        except OSError as problem:
+            report(sources.disk_error(problem.filename or place, problem))
+            continue
+        # strings, not Paths, of which 100,000 take longer than looking into the files
+        yield from (os.path.join(place, name) for name in files)  # noqa: PTH118
+        waiting += [os.path.join(place, name) for name in reversed(folders)]  # noqa: PTH118
+
+
+def _entries(place: str) -> tuple[list[str], list[str]]:
+    """(folders, files) of one folder in natural order, without what is passed over; no pipes or devices. Links that lead nowhere are files."""
+    folders, files = [], []
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if is_passed_over(entry.name):
+                continue
+            if _is_folder(entry):
+                folders.append(entry.name)
+            elif entry.is_symlink() or entry.is_file():
+                files.append(entry.name)
+    return sorted(folders, key=natural_order), sorted(files, key=natural_order)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -153,7 +176,8 @@ class _Finder:
 
     def _add(self, source: str, *, asked_for: bool) -> Iterator[Series]:
         name = sources.source_name(source)
-        start = sources.read_start(source, START_BYTES)
+        beginning = beginning_of(source)
+        start = beginning.data
         if not start:
             raise UnreadableImage("the file is empty", where=source, cure="Copy or export it again")
         kind = kind_of_file(name, start)
@@ -168,7 +192,7 @@ class _Finder:
                 f"{foreign_kind(start)}, which is not read", where=source, cure=_cure(foreign_kind(start))
             )
         elif kind != "text" or asked_for or has_image_name(name):
-            yield from self._dicom(source, asked_for=asked_for)
+            yield from self._dicom(source, beginning, asked_for=asked_for)
 
     def _archive(self, source: str) -> Iterator[Series]:
         if sources.is_member(source):
@@ -187,8 +211,8 @@ class _Finder:
         for name in names:
             yield from self.add(sources.member_source(source, name), asked_for=False)
 
-    def _dicom(self, source: str, *, asked_for: bool) -> Iterator[Series]:
-        header = remembered_header(source)
+    def _dicom(self, source: str, beginning: Beginning, *, asked_for: bool) -> Iterator[Series]:
+        header = remembered_header(source, beginning)
         if header.sop_class_uid == DICOMDIR_CLASS:
             if asked_for:
                 yield from self._directory(source)

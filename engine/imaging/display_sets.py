@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.fingerprint import dicom_fingerprint
 from engine.imaging.identifiers import derived_uid
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.patients import PatientsApart, patient_of
 from engine.imaging.reading import shown_frame
 from engine.imaging.series import Series, SeriesKind

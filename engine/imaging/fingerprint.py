@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from engine.errors import NormascopeError
 from engine.imaging import archives
-from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.sources import MEMBER_SEPARATOR, split_source
 
 

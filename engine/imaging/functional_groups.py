@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.header_tags import window_tags
+from engine.imaging.image_header import ImageHeader
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from engine.imaging.dicom_elements import Elements
 from engine.imaging.header_values import HeaderValues
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.windowing import VoiFunction, Window
 
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
@@ -87,8 +89,31 @@ def needs_sequences(values: Mapping[int, bytes]) -> bool:
     return region_unsaid or view_unsaid
 
 
-def header_fields(values: HeaderValues) -> dict[str, Any]:
-    """Keyword arguments of `ImageHeader` that plain elements give.
+def header_of(
+    source: str, transfer_syntax: str, storage_class: str, elements: Elements, checksum: int = 0
+) -> ImageHeader:
+    """The header that the elements of one data set make; `storage_class` of the meta header stands in for an SOP class that is missing."""
+    fields = _fields(HeaderValues(elements.values, little_endian=elements.little_endian))
+    header = object.__new__(ImageHeader)
+    # Set all at once: the constructor of a frozen class sets field by field, which takes longer than reading the file.
+    header.__dict__.update(
+        fields,
+        source=source,
+        transfer_syntax=transfer_syntax,
+        sop_class_uid=fields["sop_class_uid"] or storage_class,
+        frame=0,
+        modality_lut=None,
+        pixel_tag=elements.pixel_tag,
+        pixel_offset=elements.pixel_offset,
+        pixel_length=elements.pixel_length,
+        pixel_vr=elements.pixel_vr,
+        start_checksum=checksum,
+    )
+    return header
+
+
+def _fields(values: HeaderValues) -> dict[str, Any]:
+    """Attributes of `ImageHeader` that plain elements give.
 
     The slices of a series say the same but for a few elements: what was last interpreted is used again while its bytes are the same.
     """

@@ -5,8 +5,31 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 SPECIFIC_CHARACTER_SET = 0x00080005
+
+
+def _is_plain(raw: bytes) -> bool:
+    """The same in every character set: no escape to another one."""
+    return raw.isascii() and b"\x1b" not in raw
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("\\")) if text else ()
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part.replace(",", ".")) for part in _parts(text))
+    except ValueError:
+        return ()
+
+
+@lru_cache(1024)
+def _plain_numbers(raw: bytes) -> tuple[float, ...]:
+    """Remembered, because the slices of a series say the same but for a few numbers."""
+    return _numbers(raw.strip(b"\x00 ").decode("ascii").strip())
 
 
 class HeaderValues:
@@ -29,7 +52,9 @@ class HeaderValues:
 
     def without(self, tags: Collection[int]) -> HeaderValues:
         """The same elements but for `tags`."""
-        kept = {tag: raw for tag, raw in self._values.items() if tag not in tags}
+        kept = dict(self._values)
+        for tag in tags:
+            kept.pop(tag, None)
         return HeaderValues(kept, little_endian=self._order == "<")
 
     def text(self, tag: int) -> str:
@@ -37,12 +62,11 @@ class HeaderValues:
         raw = self._values.get(tag, b"").strip(b"\x00 ")
         if not raw:
             return ""
-        return (raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else self._decoded(raw)).strip()
+        return (raw.decode("ascii") if _is_plain(raw) else self._decoded(raw)).strip()
 
     def texts(self, tag: int) -> tuple[str, ...]:
         """The values, split at backslashes, each stripped; () when absent."""
-        text = self.text(tag)
-        return tuple(part.strip() for part in text.split("\\")) if text else ()
+        return _parts(self.text(tag))
 
     def name(self, tag: int) -> str:
         """A person's name: the alphabetic group (PS3.5 6.2.1), without trailing carets."""
@@ -50,10 +74,10 @@ class HeaderValues:
 
     def decimals(self, tag: int) -> tuple[float, ...]:
         """DS values; () when absent or when one of them is not a number (NaN and infinity are kept for the caller to judge)."""
-        try:
-            return tuple(float(part.replace(",", ".")) for part in self.texts(tag))
-        except ValueError:
+        raw = self._values.get(tag)
+        if not raw:
             return ()
+        return _plain_numbers(raw) if _is_plain(raw) else _numbers(self.text(tag))
 
     def decimal(self, tag: int) -> float | None:
         """The first DS value when it is finite."""

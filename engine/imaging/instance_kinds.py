@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.image_header import ImageHeader
 
 InstanceKind = Literal["projection", "slice", "slices"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.identifiers import split_uid
+from engine.imaging.image_header import ImageHeader
 
 Patient = tuple[str, str]
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from engine.errors import UnreadableImage, UnsupportedTransferSyntax
 from engine.imaging.dicom_elements import PIXEL_DATA
-from engine.imaging.dicom_header import EXPLICIT_BIG_ENDIAN, ImageHeader
 from engine.imaging.encapsulation import claimed_size, ends_inside_a_fragment, has_broken_boxes, lacks_its_end
+from engine.imaging.image_header import EXPLICIT_BIG_ENDIAN, ImageHeader
 from engine.imaging.jpeg_stream import contradiction
 
 if TYPE_CHECKING:

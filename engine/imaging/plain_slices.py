@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from engine.errors import UnreadableImage
 from engine.imaging import sources
-from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.image_header import ImageHeader
 
 
 def can_read_in_place(header: ImageHeader) -> bool:

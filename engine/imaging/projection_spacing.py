@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from engine.imaging.dicom_header import ImageHeader
+from engine.imaging.image_header import ImageHeader
 
 SMALLEST_MM, LARGEST_MM = 0.005, 10.0
 """Mammography detectors reach 0.05 mm; a pixel beyond 10 mm shows nothing."""

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ImplausibleImage
-from engine.imaging.dicom_header import ImageHeader, frame_headers
+from engine.imaging.dicom_header import frame_headers
 from engine.imaging.dicom_pixels import decode_frame
 from engine.imaging.header_memory import remembered_header
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.projection_spacing import projection_spacing
 from engine.imaging.radiograph import Radiograph
 from engine.imaging.series import Series

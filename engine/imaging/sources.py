@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.errors import NormascopeError, UnreadableImage
 from engine.imaging import archives
 
 MEMBER_SEPARATOR = "!/"
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 def member_source(archive: str | Path, member: str) -> str:
@@ -95,8 +97,11 @@ def read_start(source: str | Path, size: int) -> bytes:
     with _disk_errors_named(str(source)):
         if member is not None:
             return archives.read_member(file, member, where=str(source), limit=size)
-        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - Path.open costs as much as reading the header
-            return stream.read(size)
+        handle = os.open(file, _READ_ONLY)  # a stream costs as much as reading the header
+        try:
+            return os.read(handle, size)
+        finally:
+            os.close(handle)
 
 
 def open_binary(source: str | Path) -> BinaryIO:

@@ -16,9 +16,9 @@ import numpy as np
 from engine.errors import ImplausibleImage, NormascopeError, UnreadableImage
 from engine.imaging import dicom_header, dicom_pixels, plain_slices
 from engine.imaging.dicom_elements import PIXEL_DATA
-from engine.imaging.dicom_header import ImageHeader
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.hounsfield import Rescale, write_hounsfield
+from engine.imaging.image_header import ImageHeader
 from engine.imaging.series import Series
 from engine.imaging.slice_stack import Plane, middle_out, stack_planes
 from engine.imaging.sources import source_name

@@ -15,9 +15,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
 from engine.errors import UnreadableImage
-from engine.imaging import dicom_fallback, dicom_header
+from engine.imaging import dicom_fallback
 from engine.imaging.dicom_header import frame_headers, read_header
 from engine.imaging.discovery import open_study
+from engine.imaging.image_header import IMPLICIT_LITTLE_ENDIAN
 
 GREY = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 
@@ -73,7 +74,7 @@ def test_a_file_without_preamble_and_meta_header_is_read(
     start = whole.index(b"\x08\x00\x16\x00")
     bare.write_bytes(whole[start:])
     header = read_header(str(bare))
-    assert (header.patient_id, header.rows, header.transfer_syntax) == ("bare", 64, dicom_header.IMPLICIT_LITTLE_ENDIAN)
+    assert (header.patient_id, header.rows, header.transfer_syntax) == ("bare", 64, IMPLICIT_LITTLE_ENDIAN)
     assert np.array_equal(np.frombuffer(bare.read_bytes(), "<u2", GREY.size, header.pixel_offset), GREY.ravel())
 
 

@@ -85,6 +85,20 @@ def test_a_folder_is_searched_to_its_depths_and_says_only_what_matters(
     assert all(error.cure for error in errors)
 
 
+def test_a_slice_is_looked_into_once(write_radiograph: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices(write_radiograph, "ct", [0, 1, 2])
+    looked: list[str] = []
+    real = sources.read_start
+
+    def watched(source: str, size: int) -> bytes:
+        looked.append(Path(source).name)
+        return real(source, size)
+
+    monkeypatch.setattr(sources, "read_start", watched)
+    (series,), _ = opened(write_radiograph(GREY, "ct/report.dcm", Modality="SR").parent)
+    assert (series.frames, len(looked), len(set(looked))) == (3, 4, 4)
+
+
 def test_without_a_listener_the_first_error_is_raised(tmp_path: Path) -> None:
     (tmp_path / "empty.dcm").touch()
     with pytest.raises(UnreadableImage, match="empty"):
@@ -280,5 +294,6 @@ def test_pipes_are_not_waited_for(tmp_path: Path, write_radiograph: Write, opene
 def test_a_link_to_nothing_is_told(tmp_path: Path, write_radiograph: Write, opened: Opened) -> None:
     write_radiograph(GREY, "film.dcm")
     (tmp_path / "gone.dcm").symlink_to(tmp_path / "nowhere.dcm")
+    (tmp_path / "round.dcm").symlink_to(tmp_path / "round.dcm")
     found, errors = opened(tmp_path)
-    assert (len(found), len(errors)) == (1, 1)
+    assert (len(found), len(errors)) == (1, 2)
