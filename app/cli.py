@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
+from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError
-
-RESEARCH_USE = "Research use only: decision support, not a diagnosis."
 
 cli = typer.Typer(
     name="normascope",

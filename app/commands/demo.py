@@ -17,7 +17,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from app.cli import RESEARCH_USE
+from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series

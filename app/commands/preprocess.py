@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.cli import RESEARCH_USE
 from app.commands.strips import strip
+from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series

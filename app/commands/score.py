@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from app.cli import RESEARCH_USE
+from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.cli import RESEARCH_USE
+from app.research_use import RESEARCH_USE
 
 
 def run_train(

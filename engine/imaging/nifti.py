@@ -20,7 +20,7 @@ from engine.imaging import sources
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.nifti_header import HEADER_BYTES, NiftiHeader, parse_nifti_header
 from engine.imaging.radiograph import Radiograph
-from engine.imaging.series import Series
+from engine.imaging.series_files import SeriesFiles
 from engine.imaging.slice_stack import Plane, middle_out, stack_planes
 from engine.imaging.volume import Volume
 from engine.imaging.voxel_memory import allocate_voxels
@@ -53,7 +53,7 @@ def read_nifti_header(source: str) -> NiftiHeader:
     return parse_nifti_header(start, source)
 
 
-def read_nifti_volume(series: Series, *, on_slice: Callable[[Volume, int], None] | None = None) -> Volume:
+def read_nifti_volume(series: SeriesFiles, *, on_slice: Callable[[Volume, int], None] | None = None) -> Volume:
     """The file's first volume in whole HU. `on_slice` is called from the middle outward once the file is expanded.
 
     Raises:
@@ -100,7 +100,7 @@ def read_nifti_volume(series: Series, *, on_slice: Callable[[Volume, int], None]
     return volume
 
 
-def read_nifti_radiograph(series: Series) -> Radiograph:
+def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
     """A file of one slice as a radiograph: float32 pixels, shown from their 1st to their 99th percentile. Raises as `read_nifti_volume`."""
     where = series.sources[0]
     image = _read(where)

@@ -14,14 +14,14 @@ from engine.imaging.header_memory import remembered_header
 from engine.imaging.image_header import ImageHeader
 from engine.imaging.projection_spacing import projection_spacing
 from engine.imaging.radiograph import Radiograph
-from engine.imaging.series import Series
+from engine.imaging.series_files import SeriesFiles
 from engine.imaging.windowing import Window, window_from_values
 
 SMALLEST_SIDE = 8
 """Fewer rows or columns than this are no picture of a patient; thumbnails begin well above."""
 
 
-def read_radiograph(series: Series) -> Radiograph:
+def read_radiograph(series: SeriesFiles) -> Radiograph:
     """Decode the series' one image.
 
     Raises:

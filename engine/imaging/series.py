@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from engine.imaging.series_files import FileFormat
+
 if TYPE_CHECKING:
     from engine.imaging.radiograph import Radiograph
     from engine.imaging.volume import Volume
 
 SeriesKind = Literal["radiograph", "volume"]
-FileFormat = Literal["dicom", "raster", "nifti"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from engine.imaging.dicom_elements import PIXEL_DATA
 from engine.imaging.header_memory import remembered_header
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.image_header import ImageHeader
-from engine.imaging.series import Series
+from engine.imaging.series_files import SeriesFiles
 from engine.imaging.slice_stack import Plane, middle_out, stack_planes
 from engine.imaging.sources import source_name
 from engine.imaging.volume import AIR, Volume
@@ -32,7 +32,7 @@ _MOST_NAMES = 3
 
 
 def read_volume(
-    series: Series,
+    series: SeriesFiles,
     *,
     on_slice: OnSlice | None = None,
     workers: int = 2,
@@ -75,7 +75,7 @@ def read_volume(
     return _decoded(_Decoding(volume, ordered, on_slice, cancelled), workers)
 
 
-def _headers(series: Series) -> tuple[list[ImageHeader], tuple[str, ...]]:
+def _headers(series: SeriesFiles) -> tuple[list[ImageHeader], tuple[str, ...]]:
     """One header a slice, and a warning that names the files without a readable one (whose place in the stack nobody knows)."""
     headers: list[ImageHeader] = []
     problems: list[NormascopeError] = []
