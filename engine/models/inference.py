@@ -26,6 +26,7 @@ from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.narrow_transposed import quicken_narrow
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
+from engine.models.winograd import quicken_wide
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -151,6 +152,7 @@ def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype)
     if dtype == torch.float32 and fuses_on(device):
         quicken_narrow(ready)
         fuse_rectifiers(ready)
+        quicken_wide(ready)
         quicken_pooling(ready)
     ready.to(device)
     flat = model.spec.spatial_dims == 2
