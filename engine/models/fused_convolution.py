@@ -1,7 +1,8 @@
 """A convolution and the rectifier after it as one oneDNN operation on an x86 processor. For inference; networks are not written in terms of it.
 
 The rectifier is applied while the result is still in the processor's registers, and the weights are laid out once for the processor's vectors
-instead of at each call. The numbers are the plain layers' up to the order of additions.
+instead of at each call. A kernel as large as its input, or a transposed one over a single place, is a product of matrices and runs as one, at
+several times the speed. The numbers are the plain layers' up to the order of additions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import platform
 from typing import TypeGuard
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Convolution = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d
@@ -29,9 +31,12 @@ class FusedConvolution(nn.Module):
         self.convolution = convolution
         self.slope = slope
         self._packed: Tensor | None = None
+        self._matrix: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         layer = self.convolution
+        if _is_product(layer, x.shape[2:]):
+            return self._as_product(x)
         geometry: tuple[object, ...] = (layer.padding, layer.stride, layer.dilation, layer.groups)
         pack, run = torch.ops.mkldnn._reorder_convolution_weight, torch.ops.mkldnn._convolution_pointwise
         if isinstance(layer, nn.ConvTranspose2d):
@@ -43,6 +48,21 @@ class FusedConvolution(nn.Module):
             self._packed = pack(layer.weight, *geometry, x.shape)
         result: Tensor = run(x, self._packed, layer.bias, *geometry, "leaky_relu", [self.slope], "")
         return result
+
+    def _as_product(self, x: Tensor) -> Tensor:
+        layer = self.convolution
+        transposed = isinstance(layer, nn.ConvTranspose2d)
+        places = layer.kernel_size if transposed else tuple(1 for _ in layer.kernel_size)
+        if self._matrix is None:
+            # rows are the results, channels last on either side
+            weight = layer.weight.movedim(1, -1).flatten(1)
+            self._matrix = weight if transposed else weight.T.contiguous()
+        flat = x.movedim(1, -1).flatten(1)
+        result = flat @ self._matrix
+        result = result.unflatten(1, (*places, layer.out_channels))
+        if layer.bias is not None:
+            result += layer.bias
+        return F.leaky_relu(result, self.slope, inplace=True).movedim(-1, 1)
 
 
 def fuses_on(device: torch.device) -> bool:
@@ -68,6 +88,14 @@ def can_fuse(layer: nn.Module) -> TypeGuard[Convolution]:
     return type(layer) in (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d) and (
         layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     )
+
+
+def _is_product(layer: Convolution, size: torch.Size) -> bool:
+    """Whether every weight meets every image of this size at one place alone."""
+    alone = set(layer.padding) == {0} and layer.groups == 1 and set(layer.dilation) == {1}
+    if isinstance(layer, nn.ConvTranspose2d):
+        return alone and set(layer.output_padding) == {0} and set(size) == {1}
+    return alone and tuple(size) == layer.kernel_size
 
 
 def fuse_rectifiers(module: nn.Module) -> None:

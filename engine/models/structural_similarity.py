@@ -41,15 +41,15 @@ def similarity_map(x: Tensor, y: Tensor, sigma_of_size: float = SIGMA_OF_SIZE) -
     with torch.autocast(x.device.type, enabled=False):
         x = (x.float() + 1) / 2
         y = (y.float() + 1) / 2
-        moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)  # [B, 5, *S]: blurred together, one product an axis
-        mean_x, mean_y, xx, yy, xy = _blurred(moments, sigma_of_size, every=1 / 3).split(1, dim=1)
+        # of the two variances only the sum is asked for
+        moments = torch.cat([x, y, x * x + y * y, x * y], dim=1)  # [B, 4, *S]: blurred together, one product an axis
+        mean_x, mean_y, squares, xy = _blurred(moments, sigma_of_size, every=1 / 3).split(1, dim=1)
+        product = mean_x * mean_y
+        squared = mean_x * mean_x + mean_y * mean_y
         # a variance cannot be negative; rounding on flat ground makes it so
-        var_x = (xx - mean_x * mean_x).clamp_min(0)
-        var_y = (yy - mean_y * mean_y).clamp_min(0)
-        covariance = xy - mean_x * mean_y
-        luminance = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-        structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
-        return luminance * structure
+        variances = (squares - squared).clamp_min(0)
+        covariance = xy - product
+        return (2 * product + _C1) * (2 * covariance + _C2) / ((squared + _C1) * (variances + _C2))
 
 
 def smoothed(x: Tensor, sigma_of_size: float) -> Tensor:

@@ -25,6 +25,12 @@ needs_onednn = pytest.mark.skipif(not fuses_on(CPU), reason="this build of torch
         (nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1), (8, 8)),
         (nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1, bias=False), (8, 8)),
         (nn.Conv3d(2, 4, 3, stride=2, padding=1), (8, 8, 8)),
+        (nn.Conv2d(4, 8, 4), (4, 4)),  # the whole image under one kernel
+        (nn.Conv2d(4, 8, (4, 2), stride=2, bias=False), (4, 2)),
+        (nn.Conv3d(4, 8, 2), (2, 2, 2)),
+        (nn.Conv2d(4, 8, 4, padding=1), (4, 4)),  # and more than once
+        (nn.ConvTranspose2d(8, 4, (4, 2)), (1, 1)),  # a single place drawn by one kernel
+        (nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1), (1, 1)),
     ],
 )
 def test_fused_layers_say_what_the_plain_ones_say(

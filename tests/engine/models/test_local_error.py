@@ -25,3 +25,10 @@ def test_scattered_single_pixels_count_less_than_the_same_pixels_together() -> N
 def test_an_image_scores_alone_as_in_a_batch_and_volumes_are_taken() -> None:
     error = torch.rand(3, 1, 16, 24, 24)
     torch.testing.assert_close(local_error(error)[1:2], local_error(error[1:2]))
+
+
+def test_it_is_the_mean_of_the_worst_hundredth_however_they_lie() -> None:
+    torch.manual_seed(0)
+    for error in (torch.rand(3, 1, 64, 64), torch.rand(2, 1, 30, 31), torch.arange(4096.0).view(1, 1, 64, 64)):
+        worst = error.flatten(1).sort(dim=1, descending=True).values[:, : round(0.01 * error[0].numel())]
+        torch.testing.assert_close(local_error(error, 0), worst.mean(1))
