@@ -155,6 +155,7 @@ class MainWindow(QMainWindow):
             self.engine.setParent(self)
             self.engine.state_changed.connect(self.status.show_engine)
             self.engine.scored.connect(self._look_for_changes)
+            self.engine.model_rejected.connect(self.add_problem)
             self.engine.gave_up.connect(self._engine_gave_up)
 
     def _restore(self) -> None:

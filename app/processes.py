@@ -17,6 +17,7 @@ from app.state.engine_state import (
     EngineState,
     EventLines,
     LastWords,
+    rejected_model,
     restart_delay,
 )
 
@@ -32,11 +33,13 @@ class EngineProcess(QObject):
     Signals:
         state_changed(EngineState): what the status bar shows.
         scored(): a result or a failure was written to the store.
+        model_rejected(Problem): a model's file cannot be used.
         gave_up(str): it died too often, or cannot work at all; why, in words.
     """
 
     state_changed = Signal(object)
     scored = Signal()
+    model_rejected = Signal(object)
     gave_up = Signal(str)
 
     def __init__(self, data_folder: Path, *, command: list[str] | None = None, parent: QObject | None = None) -> None:
@@ -94,6 +97,8 @@ class EngineProcess(QObject):
         for event in self._events.feed(bytes(self._process.readAllStandardOutput().data())):
             state = state.after(event)
             scored = scored or event.get("event") in ("done", "failed")
+            if (problem := rejected_model(event)) is not None:
+                self.model_rejected.emit(problem)
         self._set(state)
         if scored:
             self.scored.emit()

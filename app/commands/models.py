@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from app.research_use import RESEARCH_USE
 from engine.models.in_use import choose, chosen_ids
 from engine.models.shelf import find, installed
 
@@ -43,5 +44,5 @@ def run_models(*, as_json: bool, use: Sequence[str] | None = None) -> int:
     if chosen:
         print("* chosen to read unasked.")
     print("AUROC of that score on the card's validation patients; normascope models --json has the cards.")
-    print("Research use only: decision support, not a diagnosis.")
+    print(RESEARCH_USE)
     return 0

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from app.research_use import RESEARCH_USE
-from engine.errors import NormascopeError
+from engine.errors import BundleRejected, NormascopeError
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.in_use import chosen_ids, readers
 from engine.models.shelf import InstalledBundle, find, installed
 from engine.scoring.applicability import why_not
-from engine.scoring.ensemble import Ensemble, EnsembleScorer, find_ensemble, is_ensemble
+from engine.scoring.ensemble import Ensemble, EnsembleScorer, find_ensemble, is_ensemble, unusable
 from engine.scoring.queueing import reading
 from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
@@ -24,40 +25,67 @@ from engine.scoring.results_csv import ResultsCsv
 UNREADABLE = 3
 """Exit status when at least one file or series has no score."""
 
+Report = Callable[[NormascopeError], None]
 Plan = list[tuple[InstalledBundle | Ensemble, list[Series]]]
 
 
 def run_score(paths: list[str], *, model: str | None, out: Path, device: str, batch: int) -> int:
-    """Score everything in `paths`; 0, or 3 when a row carries an error."""
+    """Score everything in `paths`; 0, or 3 when a row carries an error.
+
+    Raises:
+        BundleRejected: no model is called `model`, and no such file is there.
+    """
     console = Console(stderr=True)
-    chosen = _named(model) if model is not None else None
+    try:
+        chosen = _named(model) if model is not None else None
+    except BundleRejected as problem:
+        if problem.where is None or not Path(problem.where).exists():
+            raise
+        with ResultsCsv(out) as results:
+            _report(console, results, problem)
+        return _ended(console, results)
     with ResultsCsv(out) as results, _progress(console) as progress:
-        finding = progress.add_task("finding studies", total=None)
-        series: list[Series] = []
-        seen: set[tuple[str, tuple[str, ...]]] = set()
-        for path in paths:
-            for found in open_study(path, on_error=lambda error: _report(console, results, error)):
-                if (found.key, found.sources) in seen:
-                    continue  # named twice, as in: score film.dcm folder/
-                seen.add((found.key, found.sources))
-                series.append(found)
-                progress.update(finding, completed=len(series))
-        progress.update(finding, total=len(series), completed=len(series))
+        report = partial(_report, console, results)
+        series = _find(paths, report, progress)
         plan: Plan = [(chosen, series)] if chosen else [*_plan(series, results, console)]
         for bundle, its_series in plan:
             task = progress.add_task(f"scoring with {bundle.id}", total=len(its_series))
-            for result in _score(bundle, its_series, device, batch):
+            said = ""
+            for result in _score(bundle, its_series, device, batch, report):
                 results.add(result)
                 progress.advance(task)
-                if result.error:
+                if (
+                    result.error and result.error != said
+                ):  # a model that cannot be used is one line, however many images
                     console.print(f"[yellow]{result.error}[/]", highlight=False, soft_wrap=True)
-    console.print(
-        f"{results.scored} scored, {results.failed} not; {out / 'results.csv'}", highlight=False, soft_wrap=True
-    )
-    console.print(f"[dim]{RESEARCH_USE}[/]")
+                    said = result.error
+    status = _ended(console, results)
     if not series and not results.failed:
         print("normascope: there is no image in what was named. Name a file or folder of images.", file=sys.stderr)
         return UNREADABLE
+    return status
+
+
+def _find(paths: list[str], report: Report, progress: Progress) -> list[Series]:
+    """Every series in `paths`, once, though it be named twice, as in: score film.dcm folder/"""
+    finding = progress.add_task("finding studies", total=None)
+    series: dict[tuple[str, tuple[str, ...]], Series] = {}
+    for path in paths:
+        for found in open_study(path, on_error=report):
+            series.setdefault((found.key, found.sources), found)
+            progress.update(finding, completed=len(series))
+    progress.update(finding, total=len(series), completed=len(series))
+    return list(series.values())
+
+
+def _ended(console: Console, results: ResultsCsv) -> int:
+    """Says what was done; the exit status."""
+    console.print(
+        f"{results.scored} scored, {results.failed} not; {results.folder / 'results.csv'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"[dim]{RESEARCH_USE}[/]")
     return UNREADABLE if results.failed else 0
 
 
@@ -66,15 +94,24 @@ def _named(model: str) -> InstalledBundle | Ensemble:
 
 
 def _score(
-    bundle: InstalledBundle | Ensemble, series: Iterable[Series], device: str, batch: int
+    bundle: InstalledBundle | Ensemble, series: Iterable[Series], device: str, batch: int, report: Report
 ) -> Iterator[SeriesResult]:
+    """Results of one model or ensemble; `report` is told of an ensemble's members that cannot be loaded."""
     from engine.models.bundle import load_bundle
     from engine.scoring.scorer import Scorer
 
     if isinstance(bundle, Ensemble):
-        yield from EnsembleScorer(bundle, device, batch).score(series)
+        ensemble = EnsembleScorer(bundle, device, batch)
+        yield from ensemble.score(series)
+        for problem in ensemble.rejected.values():
+            report(problem)
         return
-    yield from Scorer(load_bundle(bundle.path), device, batch).score(series)
+    try:
+        loaded = load_bundle(bundle.path)
+    except BundleRejected as problem:  # its header was sound, its weights are not: the other models go on
+        yield from (unusable(bundle, one, problem) for one in series)
+        return
+    yield from Scorer(loaded, device, batch).score(series)
 
 
 def _plan(series: list[Series], results: ResultsCsv, console: Console) -> list[tuple[InstalledBundle, list[Series]]]:

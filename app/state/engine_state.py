@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from app.state.problems import Problem
+
 Phase = Literal["off", "starting", "idle", "scoring", "paused", "restarting", "elsewhere", "failed"]
 
 STATUS_ELSEWHERE = 4
@@ -87,6 +89,14 @@ class EngineState:
             parts.append(f"{self.waiting:,} waiting" if self.waiting else "")
             parts.append(f"{self.per_minute:.0f} studies/min" if self.per_minute is not None else "")
         return "  ·  ".join(part for part in parts if part)
+
+
+def rejected_model(event: dict[str, Any]) -> Problem | None:
+    """What to list when the event says that a model's file cannot be used."""
+    if event.get("event") != "model" or event.get("state") != "rejected":
+        return None
+    where, what, cure = (str(event.get(name, "")) for name in ("where", "what", "cure"))
+    return Problem(where, what or str(event.get("error", "")), cure, "BundleRejected")
 
 
 @dataclass

@@ -124,7 +124,8 @@ class Work:
             model = self.models.get(job.bundle_hash, job.bundle_path)
         except NormascopeError as error:
             if not known:
-                self.events.emit("model", **about, title="", state="rejected", error=str(error))
+                told = {"where": error.where or "", "what": error.what, "cure": error.cure}
+                self.events.emit("model", **about, title="", state="rejected", error=str(error), **told)
             raise
         if not known:
             self.events.emit("model", **about, title=model.title, state="ready", error="")

@@ -141,6 +141,8 @@ def read_header(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(8)
+            if not start:
+                raise _rejected(path, "the file is empty", "Copy it again from where it came.")
             if len(start) < 8:
                 raise _not_safetensors(path)
             (length,) = struct.unpack("<Q", start)

@@ -53,6 +53,11 @@ def is_ensemble(model: str) -> bool:
     return model == ENSEMBLE or model.startswith(f"{ENSEMBLE}:")
 
 
+def unusable(bundle: InstalledBundle, series: Series, problem: BundleRejected) -> SeriesResult:
+    """What a bundle says of a series when it cannot be loaded: its card was sound, its weights are not."""
+    return SeriesResult(series, bundle.id, bundle.hash, error=str(problem), error_kind=problem.kind)
+
+
 def find_ensemble(model: str) -> Ensemble:
     """The ensemble of a name: `ensemble` is every installed bundle; `ensemble:NAME,NAME` those named, by id, by file or by a pattern such as `knee-*`.
 
@@ -84,6 +89,8 @@ class EnsembleScorer:
         self.ensemble = ensemble
         self._device, self._batch = device, batch
         self._scorers: dict[str, Scorer] = {}
+        self.rejected: dict[str, BundleRejected] = {}
+        """Members that could not be loaded, by hash: the others' mean stands."""
 
     def score(self, series: Iterable[Series], *, cancelled: Callable[[], bool] | None = None) -> Iterator[SeriesResult]:
         """Results in the order of `series`, one each, `AT_ONCE` at a time. Failures are results with `error`, as `Scorer` gives them."""
@@ -96,12 +103,24 @@ class EnsembleScorer:
                 ]
                 if not applying:
                     continue
-                results = self._scorer(member).score((group[index] for index in applying), cancelled=cancelled)
+                results = self._scored(member, [group[index] for index in applying], cancelled)
                 for index, result in zip(applying, results, strict=False):  # fewer when cancelled
                     found[index].append(result)
             if cancelled and cancelled():
                 return
             yield from (self._joined(one, results) for one, results in zip(group, found, strict=True))
+
+    def _scored(
+        self, member: InstalledBundle, series: Sequence[Series], cancelled: Callable[[], bool] | None
+    ) -> Iterator[SeriesResult]:
+        """One member's results, which all say why where it cannot be loaded."""
+        if member.hash not in self.rejected:
+            try:
+                return self._scorer(member).score(series, cancelled=cancelled)
+            except BundleRejected as problem:
+                self.rejected[member.hash] = problem
+        why = self.rejected[member.hash]
+        return iter([unusable(member, one, why) for one in series])
 
     def _scorer(self, member: InstalledBundle) -> Scorer:
         """Loaded when first needed: bundles for other images never are, and listing an ensemble loads no torch."""

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from app import processes
 from app.processes import EngineProcess
+from app.state.problems import Problem
 
 Start = Callable[[str], EngineProcess]
 
@@ -49,6 +50,16 @@ def test_state_follows_the_events(make: Start, qtbot: QtBot) -> None:
     engine.start()
     qtbot.waitUntil(lambda: engine.state.device == "cpu", timeout=15000)
     assert engine.state.phase == "idle"
+
+
+def test_a_model_that_cannot_be_used_is_told_with_its_file_and_the_cure(make: Start, qtbot: QtBot) -> None:
+    rejected = (
+        '{"event": "model", "state": "rejected", "where": "/models/a.safetensors", "what": "cut", "cure": "Copy it."}'
+    )
+    engine = make(f"print('{rejected}', flush=True)\n" + textwrap.dedent(SOUND))
+    with qtbot.waitSignal(engine.model_rejected, timeout=15000) as told:
+        engine.start()
+    assert told.args == [Problem("/models/a.safetensors", "cut", "Copy it.", "BundleRejected")]
 
 
 def test_killed_engine_is_started_again(make: Start, qtbot: QtBot) -> None:

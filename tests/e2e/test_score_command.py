@@ -22,6 +22,8 @@ from pydicom.uid import (
     UltrasoundImageStorage,
     generate_uid,
 )
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.e2e.conftest import Command
 
@@ -162,16 +164,50 @@ def test_a_sound_file_alone_ends_with_status_0(
     assert command("score", hospital / "good.dcm", "--model", tiny_bundle_file, "--out", tmp_path).returncode == 0
 
 
-def test_a_truncated_bundle_and_a_bundle_that_is_none_are_one_line(
-    command: Command, hospital: Path, tiny_bundle_file: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def bad_bundles(tiny_bundle_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that is cut off, files that are none, and one whose weights are another network's."""
+    folder = tmp_path_factory.mktemp("bundles")
     whole = tiny_bundle_file.read_bytes()
-    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) - 64])
-    (tmp_path / "none.safetensors").write_bytes(b"PK\x03\x04 not a bundle at all, rather a zip")
-    for name in ("cut.safetensors", "none.safetensors", "absent.safetensors"):
-        finished = command("score", hospital / "good.dcm", "--model", tmp_path / name, "--out", tmp_path / "o")
-        assert finished.returncode == 1
-        assert name in finished.stderr
+    (folder / "cut.safetensors").write_bytes(whole[: len(whole) - 64])
+    (folder / "empty.safetensors").touch()
+    (folder / "none.safetensors").write_bytes(b"PK\x03\x04 not a bundle at all, rather a zip")
+    with safe_open(tiny_bundle_file, "pt") as bundle:
+        weights = {name: bundle.get_tensor(name)[:1].contiguous() for name in bundle.keys()}  # noqa: SIM118 - no mapping
+        save_file(weights, folder / "another.safetensors", metadata=bundle.metadata())
+    return folder
+
+
+@pytest.mark.parametrize("name", ["cut", "empty", "none", "another"])
+def test_a_bundle_that_cannot_be_used_is_one_line_and_one_row_with_the_cure(
+    command: Command, hospital: Path, bad_bundles: Path, tmp_path: Path, name: str
+) -> None:
+    bundle = bad_bundles / f"{name}.safetensors"
+    finished = command("score", hospital / "good.dcm", "--model", bundle, "--out", tmp_path)
+    assert finished.returncode == 3
+    assert sum(str(bundle) in line for line in finished.stderr.splitlines()) == 1
+    (row,) = rows(tmp_path)
+    assert row["error"].startswith(str(bundle)) and row["error"].endswith(".") and not row["score"]
+
+
+def test_a_bundle_that_is_not_there_is_a_slip_of_the_command_and_writes_nothing(
+    command: Command, hospital: Path, tmp_path: Path
+) -> None:
+    finished = command(
+        "score", hospital / "good.dcm", "--model", tmp_path / "absent.safetensors", "--out", tmp_path / "o"
+    )
+    assert finished.returncode == 1 and "absent.safetensors" in finished.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_member_that_cannot_be_used_is_one_row_beside_the_others_mean(
+    command: Command, hospital: Path, bad_bundles: Path, tiny_bundle_file: Path, tmp_path: Path
+) -> None:
+    members = f"ensemble:{tiny_bundle_file},{bad_bundles / 'another.safetensors'}"
+    assert command("score", hospital / "good.dcm", "--model", members, "--out", tmp_path).returncode == 3
+    mean, broken = rows(tmp_path)
+    assert mean["model"] == "ensemble" and mean["percentile"]
+    assert broken["path"] == str(bad_bundles / "another.safetensors") and "Ask its maker" in broken["error"]
 
 
 def test_a_cohort_table_names_missing_files_and_scores_the_rest(

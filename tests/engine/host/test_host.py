@@ -140,7 +140,9 @@ def test_a_model_that_is_rejected_or_too_large_does_not_stop_the_others(
     assert {rows[uid].status for uid in rejected} == {"failed"}
     assert "Fetch the model again" in rows[rejected[0]].error
     assert rows[huge[0]].status == rows[good[0]].status == "done"
-    assert [event["state"] for event in host.named("model") if event["hash"] == "e" * 16] == ["loading", "rejected"]
+    told = [event for event in host.named("model") if event["hash"] == "e" * 16]
+    assert [event["state"] for event in told] == ["loading", "rejected"]
+    assert (told[1]["where"], told[1]["cure"]) == ("/models/rejected.safetensors", "Fetch the model again.")
 
 
 def test_what_comes_on_screen_overtakes_what_is_in_hand(store: Store, add_studies: AddStudies, start_host: Any) -> None:
