@@ -25,6 +25,7 @@ class HeadCtOptions(BaseModel):
     Attributes:
         field_mm: side of the square in-plane field (Shibata 2021: 220 mm).
         slice_mm: distance of the box's slices; 32 slices of 5 mm reach from the vertex to the skull base.
+        below_mm: how far under the vertex the uppermost slice lies; a box that begins lower and is narrow holds brain and little skull.
         lowest_hu, width_hu: grey 0 is `lowest_hu`, grey 1 is `lowest_hu + width_hu`; clip(HU + 14, 0, 127) in Shibata 2021, section 2.1.
     """
 
@@ -32,6 +33,7 @@ class HeadCtOptions(BaseModel):
 
     field_mm: float = 220.0
     slice_mm: float = 5.0
+    below_mm: float = 0.0
     lowest_hu: float = -14.0
     width_hu: float = 127.0
 
@@ -66,7 +68,7 @@ def prepare_head_ct(
     centre_x, centre_y, top = _find_head(volume, frame)
     box_x = centre_x + (np.arange(width) - (width - 1) / 2) * options.field_mm / width
     box_y = centre_y + (np.arange(height) - (height - 1) / 2) * options.field_mm / height
-    box_z = np.asarray(top - (depth - 1 - np.arange(depth)) * options.slice_mm, np.float64)
+    box_z = np.asarray(top - options.below_mm - (depth - 1 - np.arange(depth)) * options.slice_mm, np.float64)
 
     hu = _sample(volume, frame, box_x, box_y, box_z)
     grey = np.clip((hu - options.lowest_hu) / options.width_hu, 0, 1)

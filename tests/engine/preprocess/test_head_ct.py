@@ -77,6 +77,18 @@ def test_a_dense_ball_keeps_its_place_to_the_box_and_back(volume_and_ball) -> No
     assert overlap > 0.75
 
 
+def test_a_box_that_begins_lower_shows_the_same_slices_without_the_uppermost() -> None:
+    volume, *_ = ball_head(level(np.arange(-90, 90, 5.0)))
+    lower = Preprocessing(name="head-ct", options={"below_mm": 40.0})
+    whole, part = prepare(volume, HEAD_CT, SIZE), prepare(volume, lower, (24, 64, 64))
+    np.testing.assert_array_equal(part.tensor, whole.tensor[:, :24])
+    seen = ~np.isnan(part.to_original(part.tensor[0]))
+    np.testing.assert_allclose(
+        part.to_original(part.tensor[0])[seen], whole.to_original(whole.tensor[0])[seen], atol=1e-5
+    )
+    assert not seen[volume.geometry.positions[:, 2] > 41].any(), "nothing is said of what lies above the box"
+
+
 def test_a_map_stored_small_covers_the_same_field() -> None:
     volume, *_ = ball_head(level(np.arange(-90, 90, 5.0)))
     prepared = prepare(volume, HEAD_CT, SIZE)
