@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -73,7 +72,7 @@ def _summary(found: _Found) -> dict[str, object]:
     return {
         "status": _status({state for state, _ in found.states.values()}),
         "percentile": None if most is None else most.percentile,
-        "percentile_mean": fmean(of_series.values()) if of_series else None,
+        "percentile_mean": sum(of_series.values()) / len(of_series) if of_series else None,
         "score_name": "" if most is None else most.score_name,
         "bundle_id": "" if most is None else most.bundle_id,
         "flagged": any(scored.flagged for scored in found.scored.values()),

@@ -21,7 +21,7 @@ from typing import Any
 from engine.imaging.series import Series
 from engine.store import Store
 from engine.store.search import patterns
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, installed_environment
 
 NAME = "worklist-store"
 TARGET = "opening with 100,000 studies under 0.3 s; each text filter under 50 ms"
@@ -109,7 +109,8 @@ def _generated(chance: random.Random) -> Iterator[Series]:
 
 
 def _opening(folder: Path) -> Iterator[Measurement]:
-    """Fresh processes, taking turns: the imports, then opening to the first page."""
+    """Fresh processes, taking turns: the imports, then opening to the first page. The first turn compiles modules and does not count."""
+    environment = installed_environment(folder / "compiled")
     clock = "import sys, time; begun = time.perf_counter();"
     end = "print(time.perf_counter() - begun)"
     page = f"SELECT {_COLUMNS} FROM studies ORDER BY percentile DESC LIMIT {_PAGE}"
@@ -121,10 +122,12 @@ def _opening(folder: Path) -> Iterator[Measurement]:
         f"database.execute('{page}').fetchall(); {end}",
     }
     seconds: dict[str, list[float]] = {what: [] for what in codes}
-    for _ in range(7):
+    for turn in range(1 + 7):
         for what, code in codes.items():
-            ran = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-            seconds[what].append(float(ran.stdout))
+            command = [sys.executable, "-c", code, str(folder)]
+            ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+            if turn > 0:
+                seconds[what].append(float(ran.stdout))
     median = {what: statistics.median(taken) for what, taken in seconds.items()}
     yield Measurement(
         work=f"open a store of {STUDIES:,} studies in a fresh process, to the first page of rows",
