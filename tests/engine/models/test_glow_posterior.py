@@ -100,6 +100,16 @@ def test_scores_are_the_papers_and_the_map_adds_up_to_the_posterior(size: tuple[
     torch.testing.assert_close(found.heatmap.flatten(1).sum(1), found.scores["log_posterior"], rtol=1e-4, atol=1e-2)
 
 
+def test_a_spot_that_only_the_mixture_knows_stands_out_in_a_volume_s_local_score() -> None:
+    model = _taught((8, 16, 16), heatmap_sigma=1 / 16)
+    x = torch.rand(2, 1, 8, 16, 16) * 2 - 1
+    with torch.inference_mode():
+        found = model.anomaly(x)
+    assert found.heatmap is not None
+    highest = found.heatmap.flatten(1).sort(descending=True).values[:, : round(0.01 * 8 * 16 * 16)]
+    torch.testing.assert_close(found.scores["local_posterior"], highest.mean(1))
+
+
 def test_a_flow_that_knows_nothing_needs_all_bits() -> None:
     """A uniform density on the cube is `bits` bits a pixel: the scale of bits_per_dim is absolute."""
     model = _taught()
