@@ -7,6 +7,7 @@ so that published coordinates hold; `head.py` scales it to the patient. The vaul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -53,12 +54,21 @@ class Head:
 
 def grow_head(rng: np.random.Generator, age_years: float) -> Head:
     """A head for a generator. The skull thickens a little with age."""
-    points = lattice()
-    cavity = true_distance(_cavity(points))
+    points, cavity = _lattice_and_cavity()
     thickness = float(np.clip(rng.normal(6.2 + 0.015 * (age_years - 40), 0.8), 4.6, 8.5))
     scalp = float(np.clip(rng.normal(5.2, 0.9), 3.2, 7.5))
     skin = true_distance(_skin(points, cavity.values, thickness + scalp))
     return Head(cavity, skin, thickness, scalp, noise(rng, 7.0), noise(rng, 2.6))
+
+
+@cache
+def _lattice_and_cavity() -> tuple[Points, Field]:
+    """The lattice in head space, and the inner table's distance there: alike in all heads, which differ by scale and sway."""
+    points = lattice()
+    cavity = true_distance(_cavity(points))
+    for values in (points.x, points.y, points.z, cavity.values):
+        values.setflags(write=False)
+    return points, cavity
 
 
 def _cavity(p: Points) -> Floats:
