@@ -7,13 +7,9 @@ anything, and none is shown.
 from __future__ import annotations
 
 import argparse
-import csv
-import multiprocessing
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +19,12 @@ from engine.errors import TrainingFailed
 from engine.models.bundle import load_bundle
 from engine.models.inference import choose_device
 from engine.models.registry import METHODS
-from engine.phantoms import chest, head
-from engine.phantoms.dicom import write_ct_series, write_radiograph
-from engine.phantoms.phantom import LESION_KINDS, LesionRequest
 from engine.scoring.scorer import Scorer
 from trainers.cohort import read_cohort
 from trainers.planning import default_plan
 from trainers.registry import trainer_class
 from trainers.run import train
-
-NORMALS, ABNORMALS = 64, 24
-SEED = 90_000
-"""Patients of no other cohort of phantoms."""
-FILM, VOLUME, VOXEL_MM = 128, (16, 48, 48), (10.0, 4.8, 4.8)
+from trainers.trial_cohort import trial_cohort
 
 
 @dataclass(frozen=True)
@@ -80,32 +69,6 @@ def try_methods(methods: Sequence[str], out: Path, device: str = "auto") -> Iter
         yield Tried(
             method, trained.path, training, scoring / len(series) * 1000, tuple(results[0].scores), len(results)
         )
-
-
-def trial_cohort(folder: Path, *, volumes: bool) -> Path:
-    """Chests or heads as coarse DICOM with a labels table; made once a folder. Returns the table."""
-    table = folder / "labels.csv"
-    if table.exists():
-        return table
-    folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        rows = list(pool.map(partial(_drawn, folder, volumes), range(NORMALS + ABNORMALS), chunksize=8))
-    with table.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["path", "patient_id", "label"], *rows])
-    return table
-
-
-def _drawn(folder: Path, volumes: bool, index: int) -> tuple[str, str, str]:
-    """Write one patient's phantom; its row of the table."""
-    kinds = LESION_KINDS["head" if volumes else "chest"]
-    lesion = LesionRequest(kinds[index % len(kinds)]) if index >= NORMALS else None
-    name = f"{index:03d}"
-    if volumes:
-        write_ct_series(head.render(SEED + index, lesion, shape=VOLUME, spacing=VOXEL_MM), folder / name)
-    else:
-        name += ".dcm"
-        write_radiograph(chest.render(SEED + index, lesion, size=FILM), folder / name)
-    return name, f"patient-{index}", "abnormal" if lesion else "normal"
 
 
 def main() -> None:
