@@ -40,9 +40,10 @@ def page(
     key = score if order == "percentile" else studies.c[_COLUMN_OF.get(order, order)]
     query = _narrowed(connection, select(*_columns(score)), modality, status, read_state)
     ordering = key.desc() if descending else key.asc()
-    if order == "percentile":
-        ordering = ordering.nulls_last()
-    query = query.order_by(ordering, studies.c.id.desc() if descending else studies.c.id)
+    latest_first = descending
+    if order == "percentile":  # the studies of a folder that nothing has scored yet stand as the folder has them
+        ordering, latest_first = ordering.nulls_last(), not descending
+    query = query.order_by(ordering, studies.c.id.desc() if latest_first else studies.c.id)
 
     def rows(chosen: Select[Any]) -> list[WorklistRow]:
         return [WorklistRow(*row) for row in connection.execute(chosen.limit(limit).offset(offset))]

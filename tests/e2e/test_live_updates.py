@@ -65,6 +65,7 @@ def test_an_open_image_whose_file_changes_is_shown_as_it_is_now_and_without_the_
 
 def test_scroll_stays_when_studies_arrive(empty_window: MainWindow, qtbot: QtBot) -> None:
     window = empty_window
+    window.worklist.filter.take_order("patient_name", descending=True)
     window.store.add_series(study(number) for number in range(200))
     qtbot.waitUntil(lambda: len(window.worklist.model.rows) == 200)
     window.worklist.select(window.worklist.model.rows[150].study_uid)

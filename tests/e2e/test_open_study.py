@@ -18,6 +18,9 @@ def greys(image: QImage) -> np.ndarray:
 
 def test_first_study_is_shown_without_a_click(window: MainWindow) -> None:
     assert window.panes.image_is_shown
+    assert window.worklist.model.row_of(window.reading.session.study_uid) == 0, (
+        "nothing has a score: the top of the list"
+    )
     assert greys(window.viewer.grab_image()).std() > 20, "the canvas shows no image"
     row = window.worklist.row(window.reading.session.study_uid)
     assert row is not None

@@ -85,6 +85,13 @@ def test_every_column_orders_the_list_and_pages_do_not_overlap(store: Store, mak
         assert values[: len(stated)] == stated, "unscored studies come last in either direction"
 
 
+def test_studies_that_score_alike_or_not_yet_stand_as_they_came(store: Store, make_series: Any, score_all: Any) -> None:
+    store.add_series([make_series(number) for number in range(6)])
+    score_all({"1.2.1": 30.0, "1.2.4": 80.0, "1.2.5": 30.0})
+    order = [row.study_uid for row in store.worklist(order="percentile", descending=True)]
+    assert order == ["1.1.4", "1.1.1", "1.1.5", "1.1.0", "1.1.2", "1.1.3"]
+
+
 def test_an_order_that_is_no_column_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="not ordered by"):
         store.worklist(order="study_uid; DROP TABLE studies")
