@@ -35,12 +35,13 @@ from torch.optim import AdamW
 
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle
-from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
+from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, ScatteringRule
 from engine.models.shelf import find
 from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
 from trainers.mixture_proportion import normal_share
 from trainers.occlusion import occluded
 from trainers.plan import Augmentation, TrainingPlan
+from trainers.scattering_rule import fit_rule, scattered
 
 Floats = npt.NDArray[np.float64]
 LEAST_SLOPE = 0.05
@@ -85,6 +86,11 @@ class RatioPosteriorPlan(TrainingPlan):
         default=0.0, ge=0, lt=0.4, description="of the side, at each edge, where the networks never look"
     )
     mirrored: bool = Field(default=False, description="score an image together with its mirror image")
+    member_size: tuple[int, int] | None = Field(
+        default=None, description="height and width at which the members see the image; none: as it is"
+    )
+    scattering: bool = Field(default=False, description="a linear rule on wavelet scattering beside the members")
+    scattering_penalty: float = Field(default=6.0, gt=0, description="see trainers/scattering_rule.py")
     occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
     occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
 
@@ -100,14 +106,18 @@ class RatioPosteriorTrainer(MethodTrainer):
     def __init__(self, plan: RatioPosteriorPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
         self.average = RatioPosterior(
-            plan.size[0],
+            plan.size,
             plan.width,
             plan.members,
             margin=plan.margin,
             mirrored=plan.mirrored,
+            member_size=plan.member_size,
+            scattering_slope=1.0 if plan.scattering else None,
             preprocessing=plan.preprocessing,
         )
-        self.networks = [RatioNetwork(plan.width, plan.dropout, plan.margin) for _ in range(plan.members)]
+        self.networks = [
+            RatioNetwork(plan.width, plan.dropout, plan.margin, self.average.member_size) for _ in range(plan.members)
+        ]
         if plan.start:
             self._start_from(load_bundle(find(plan.start).path).model)
         for network, average in zip(self.networks, self.average.members, strict=True):
@@ -196,20 +206,23 @@ class RatioPosteriorTrainer(MethodTrainer):
             torch._foreach_lerp_(list(kept), list(new), 1 - decay)
 
     def finish(self, images: TrainingImages) -> None:
-        """Fit the log ratio and estimate the mixture's share of normals on what each member has not learned from."""
-        known, mixture = self.held_out(images)
-        truth = np.repeat([1, 0], [len(known), len(mixture)])
-        weights = np.repeat([1 / len(known), 1 / len(mixture)], [len(known), len(mixture)]) * len(truth) / 2
-        logits = np.concatenate([known, mixture])
-        fit = LogisticRegression(C=np.inf).fit(logits[:, None], truth, sample_weight=weights)
-        slope = max(float(fit.coef_[0, 0]), LEAST_SLOPE)
-        offset, share = float(fit.intercept_[0]), normal_share(known, mixture)
-        self.average.slope, self.average.offset, self.average.normal_share = slope, offset, share
+        """Fit the log ratio and estimate the mixture's share of normals on what each member, and each fold's rule, has not learned from."""
+        sides = [side[:, None] for side in self.held_out(images)]
+        if self.average.rule is not None:
+            rule = self._fit_rule(images, self.average.rule)
+            sides = [np.column_stack(pair) for pair in zip(sides, rule, strict=True)]
+        slopes, offset = fitted_slopes(*sides)
+        known, mixture = (side @ slopes for side in sides)
+        share = normal_share(known, mixture)
+        self.average.slope, self.average.offset, self.average.normal_share = float(slopes[0]), offset, share
+        if self.average.rule is not None:
+            self.average.scattering_slope = float(slopes[1])
+            self.findings["slopes_of_members_and_rule"] = [round(float(slope), 4) for slope in slopes]
         self.findings |= {
             "normal_share_of_mixture": round(share, 4),
             "normal_share_rule": "best bin estimation on known normals and mixture, each by the member that did not learn from them; without labels",
-            "held_out_risk": round(_risk(known, mixture), 5),
-            "held_out_risk_fitted": round(_risk(offset + slope * known, offset + slope * mixture), 5),
+            "held_out_risk": round(_risk(*(side.mean(1) for side in sides)), 5),
+            "held_out_risk_fitted": round(_risk(offset + known, offset + mixture), 5),
             "held_out_risk_of_chance": round(2 * math.log(2), 5),
             "held_out_images": [len(known), len(mixture)],
         }
@@ -221,14 +234,28 @@ class RatioPosteriorTrainer(MethodTrainer):
         sides = []
         for pixels, folds in zip((images.normal, images.mixture), self.folds, strict=True):
             found = []
-            for index in range(min(self.plan.members, self.plan.folds)):
-                left_out = np.flatnonzero(folds.cpu().numpy() == index)
+            for member, left_out in zip(self.average.members, self._left_out(folds), strict=False):
                 for first in range(0, len(left_out), self.plan.batch):
                     part = as_input(_picked(pixels, left_out[first : first + self.plan.batch]), self.fabric.device)
-                    terms = self.average.terms_of(index, part.contiguous(memory_format=torch.channels_last))
+                    terms = self.average.terms_of(member, part.contiguous(memory_format=torch.channels_last))
                     found.append(terms.double().mean((1, 2, 3)).cpu().numpy())
             sides.append(np.concatenate(found))
         return sides[0], sides[1]
+
+    def _left_out(self, folds: Tensor) -> list[npt.NDArray[np.int64]]:
+        """Of each member that has a fold of its own, the images in it."""
+        owners = folds.cpu().numpy()
+        return [np.flatnonzero(owners == index) for index in range(min(self.plan.members, self.plan.folds))]
+
+    def _fit_rule(self, images: TrainingImages, rule: ScatteringRule) -> list[Floats]:
+        """The rule's logits of the images that `held_out` has the members' of, in the same order."""
+        assert images.mixture is not None
+        features = [scattered(rule, side, self.plan.augmentation.mirror) for side in (images.normal, images.mixture)]
+        known = np.repeat([True, False], [len(images.normal), len(images.mixture)])
+        folds = torch.cat(self.folds).cpu().numpy()
+        logits = fit_rule(rule, np.concatenate(features, axis=1), known, folds, self.plan.scattering_penalty)
+        sides = zip((logits[known], logits[~known]), self.folds, strict=True)
+        return [side[np.concatenate(self._left_out(owners))] for side, owners in sides]
 
     def scoring_model(self) -> RatioPosterior:
         model = RatioPosterior(**self.average.architecture)
@@ -245,6 +272,26 @@ def _folds(count: int, patients: Patients | None, folds: int, generator: np.rand
     owners = np.arange(count) if patients is None else patients
     unique, place = np.unique(owners, return_inverse=True)
     return (generator.permutation(len(unique)) % folds)[place]
+
+
+def fitted_slopes(known: Floats, mixture: Floats) -> tuple[Floats, float]:
+    """Slopes [K] and an offset that turn logits [N, K] and [M, K] into the log ratio that these images support.
+
+    What by itself, or beside the others, says nothing of new images counts as little as can be, and nothing counts the wrong way round.
+    """
+    truth = np.repeat([1, 0], [len(known), len(mixture)])
+    weights = np.repeat([1 / len(known), 1 / len(mixture)], [len(known), len(mixture)]) * len(truth) / 2
+    logits = np.concatenate([known, mixture])
+    used = np.ones(logits.shape[1], bool)
+    while True:
+        fit = LogisticRegression(C=np.inf).fit(logits[:, used], truth, sample_weight=weights)
+        slopes = np.full(len(used), LEAST_SLOPE)
+        slopes[used] = np.maximum(fit.coef_[0], LEAST_SLOPE)
+        wrong = used.copy()
+        wrong[used] = fit.coef_[0] < LEAST_SLOPE
+        if not wrong.any() or used.sum() == 1:
+            return slopes, float(fit.intercept_[0])
+        used &= ~wrong if (used & ~wrong).any() else np.arange(len(used)) == 0
 
 
 def _risk(known: Floats, mixture: Floats) -> float:

@@ -14,11 +14,15 @@ without one abnormal label. The method is ours; no paper has its figures.
 Each member is a small residual network without fully connected layers (He K, et al. CVPR 2016): features at 1/16 of the side, their mean, and one
 linear layer. A mean and a linear layer change places, so that the logit is the mean of what the linear layer says of each position, and the heatmap
 is no explanation made afterwards: its mean over the image is the score.
+
+Where a few hundred images are all there is, a network learns much of them by heart. A linear rule on features that nobody had to learn
+(scattering.py) errs otherwise; what both say, weighed by how far held-out images bear each out, is then the logit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -26,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.scattering import CHANNELS, Scattering
 
 STRIDE = 16
 """Pixels of the input's side to a position of the features."""
@@ -54,7 +59,7 @@ class ResidualBlock(nn.Module):
 
 
 class RatioNetwork(nn.Module):
-    """One member: [B, 1, S, S] -> [B], equation 1's logit. At width 24: 548,185 weights.
+    """One member: [B, 1, H, W] -> [B], equation 1's logit. At width 24: 548,185 weights.
 
     [B, 1, 96, 96] -> 5x5 convolution -> [B, 24, 48, 48] -> 1 block -> [B, 24, 24, 24] -> 2 blocks -> [B, 48, 12, 12] -> 3 blocks
     -> [B, 96, 6, 6] -> mean -> [B, 96] -> linear -> [B]
@@ -62,9 +67,11 @@ class RatioNetwork(nn.Module):
     Batch normalisation takes its statistics from normals and mixture together; of either alone they would tell the class.
     """
 
-    def __init__(self, width: int = 24, dropout: float = 0.0, margin: float = 0.0) -> None:
+    def __init__(
+        self, width: int = 24, dropout: float = 0.0, margin: float = 0.0, size: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
-        self.margin = margin
+        self.margin, self.size = margin, size
         self.features = nn.Sequential(
             nn.Conv2d(1, width, 5, 2, 2, bias=False),
             nn.BatchNorm2d(width),
@@ -85,28 +92,57 @@ class RatioNetwork(nn.Module):
         return logit[:, 0]
 
     def seen(self, x: Tensor) -> Tensor:
-        """The image with its margin in one grey."""
-        hidden = math.ceil(self.margin * x.shape[-1])
-        if not hidden:
+        """The image with its margin in one grey, at the size that the network was taught at."""
+        x = without_margin(x, self.margin)
+        if self.size is None or x.shape[-2:] == self.size:
             return x
-        return F.pad(x[..., hidden:-hidden, hidden:-hidden], (hidden,) * 4)
+        return F.interpolate(x, self.size, mode="bilinear", antialias=True)
 
     def terms(self, x: Tensor) -> Tensor:
-        """[B, 1, S / 16, S / 16]: what each position says. Their mean is `forward`'s logit, in eval mode."""
+        """[B, 1, h / 16, w / 16] of the size that it sees: what each position says. Their mean is `forward`'s logit, in eval mode."""
         return F.conv2d(self.features(self.seen(x)), self.linear.weight[:, :, None, None], self.linear.bias)
+
+
+class ScatteringRule(nn.Module):
+    """A linear rule with weights of its own for every place: [B, 1, H, W] -> terms [B, 1, H / 16, W / 16], whose mean is equation 1's logit."""
+
+    def __init__(self, size: tuple[int, int], margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+        self.scattering = Scattering(size)
+        self.weight = nn.Parameter(torch.zeros(CHANNELS, size[0] // STRIDE, size[1] // STRIDE))
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def features(self, x: Tensor) -> Tensor:
+        """[B, 133, H / 16, W / 16]."""
+        found: Tensor = self.scattering(without_margin(x, self.margin))
+        return found
+
+    def terms(self, x: Tensor) -> Tensor:
+        return (self.features(x) * self.weight).sum(1, keepdim=True) + self.bias
+
+
+def without_margin(x: Tensor, margin: float) -> Tensor:
+    """The image with such a share of it at each edge in one grey."""
+    high, wide = (math.ceil(margin * side) for side in x.shape[-2:])
+    if not margin:
+        return x
+    return F.pad(x[..., high:-high, wide:-wide], (wide, wide, high, high))
 
 
 class RatioPosterior(AnomalyModel):
     """Several members, trained from other seeds and on other images, and what was measured of them on images that they had not learned from.
 
     Args:
-        size: side of the image, a multiple of 16.
+        size: side of the image, or its height and width, multiples of 16.
         width: channels at the network's first level.
         members: networks whose logits are averaged.
         normal_share: pi of equation 2, estimated when training ends; 1 leaves the posterior up to a constant.
         slope, offset: turn the members' mean logit into the log ratio that held-out images support: a network that has learned its images by heart
             is too sure of new ones.
         margin: at each edge, as a share of the side, where no member looks.
+        member_size: height and width at which the members see the image, whole fractions of its own; none: as it is.
+        scattering_slope: what a rule on wavelet scattering counts beside the members; none: there is no rule.
         mirrored: average what a member says of the image and of its mirror image, for body parts whose sides mean nothing.
         preprocessing: name in engine.preprocess.
     """
@@ -117,7 +153,7 @@ class RatioPosterior(AnomalyModel):
 
     def __init__(
         self,
-        size: int = 96,
+        size: int | Sequence[int] = 96,
         width: int = 24,
         members: int = 4,
         normal_share: float = 1.0,
@@ -125,24 +161,34 @@ class RatioPosterior(AnomalyModel):
         offset: float = 0.0,
         margin: float = 0.0,
         mirrored: bool = False,
+        member_size: Sequence[int] | None = None,
+        scattering_slope: float | None = None,
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
-        if size < 2 * STRIDE or size % STRIDE:
-            raise ValueError(f"size must be a multiple of {STRIDE} and at least {2 * STRIDE}, not {size}")
+        sides = _sides(size)
+        seen = sides if member_size is None else _sides(member_size)
+        if any(side % (small // STRIDE) for side, small in zip(sides, seen, strict=True)):
+            raise ValueError(f"the places of members that see {seen} do not fit into an image of {sides}")
         if members < 1 or not 0 < normal_share <= 1 or slope <= 0 or not 0 <= margin < 0.4:
             raise ValueError(
                 "members and slope must be positive, the share of normals within 0 and 1, and the margin under 0.4"
             )
-        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.margin, self.mirrored = width, margin, mirrored
-        self.normal_share, self.slope, self.offset = normal_share, slope, offset
-        self.members = nn.ModuleList(RatioNetwork(width, margin=margin) for _ in range(members))
+        self.spec = ModelSpec(spatial_dims=2, size=sides, preprocessing=preprocessing)
+        self.width, self.margin, self.mirrored, self.member_size = width, margin, mirrored, seen
+        self.normal_share, self.slope, self.offset, self.scattering_slope = (
+            normal_share,
+            slope,
+            offset,
+            scattering_slope,
+        )
+        self.members = nn.ModuleList(RatioNetwork(width, margin=margin, size=seen) for _ in range(members))
+        self.rule = None if scattering_slope is None else ScatteringRule(sides, margin)
 
     @property
     def architecture(self) -> dict[str, Any]:
         return {
-            "size": self.spec.size[0],
+            "size": list(self.spec.size),
             "width": self.width,
             "members": len(self.members),
             "normal_share": self.normal_share,
@@ -150,33 +196,45 @@ class RatioPosterior(AnomalyModel):
             "offset": self.offset,
             "margin": self.margin,
             "mirrored": self.mirrored,
+            "member_size": list(self.member_size),
+            "scattering_slope": self.scattering_slope,
             "preprocessing": self.spec.preprocessing,
         }
 
     def log_posterior(self, logit: Tensor) -> Tensor:
-        """Equation 2, of the members' mean logit or of each position's. It is not cut off at 0, where an estimated ratio may pass it."""
-        return math.log(self.normal_share) + self.offset + self.slope * logit
+        """Equation 2, of the ensemble's logit or of each position's. It is not cut off at 0, where an estimated ratio may pass it."""
+        return math.log(self.normal_share) + self.offset + logit
 
     def terms(self, x: Tensor) -> list[Tensor]:
-        """Of each member, [B, 1, S / 16, S / 16]."""
-        return [self.terms_of(index, x) for index in range(len(self.members))]
+        """Of each member, [B, 1, h / 16, w / 16] of the size that it sees."""
+        return [self.terms_of(member, x) for member in self.members]
 
-    def terms_of(self, index: int, x: Tensor) -> Tensor:
-        """What one member says of each position, of the image as it is or also of its mirror image turned back."""
-        member = self.members[index]
-        assert isinstance(member, RatioNetwork)
-        terms = member.terms(x)
-        return (terms + member.terms(x.flip(3)).flip(3)) / 2 if self.mirrored else terms
+    def terms_of(self, said_by: nn.Module, x: Tensor) -> Tensor:
+        """What a member or the rule says of each position, of the image as it is or also of its mirror image turned back."""
+        assert isinstance(said_by, RatioNetwork | ScatteringRule)
+        terms = said_by.terms(x)
+        return (terms + said_by.terms(x.flip(3)).flip(3)) / 2 if self.mirrored else terms
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """The score and the heatmap that it is the mean of.
 
         `log_posterior`: MINUS log p(normal | x), so that higher is more abnormal, as every score is. `Anomaly.posterior` is log p(normal | x) itself,
         higher = more normal.
-        Heatmap: minus equation 2 of each position's term, [B, 1, S / 16, S / 16], interpolated to [B, 1, S, S]. Bilinear interpolation by a whole factor
-        keeps the mean: that of the heatmap is the score.
+        Heatmap: minus equation 2 of each position's term, interpolated to [B, 1, H, W]. Bilinear interpolation by a whole factor keeps the mean: that
+        of the heatmap is the score.
         """
-        terms = torch.stack([term.float() for term in self.terms(x)]).mean(0)  # [B, 1, S / 16, S / 16]
-        posterior = self.log_posterior(terms.mean((1, 2, 3)))
-        heatmap = F.interpolate(-self.log_posterior(terms), scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        parts = [self.slope * torch.stack([term.float() for term in self.terms(x)]).mean(0)]
+        if self.rule is not None and self.scattering_slope is not None:
+            parts.append(self.scattering_slope * self.terms_of(self.rule, x).float())
+        posterior = self.log_posterior(torch.stack([part.mean((1, 2, 3)) for part in parts]).sum(0))
+        maps = [F.interpolate(part, x.shape[-2:], mode="bilinear", align_corners=False) for part in parts]
+        heatmap = -self.log_posterior(torch.stack(maps).sum(0))
         return Anomaly({"log_posterior": -posterior}, heatmap=heatmap, posterior=posterior)
+
+
+def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """Raises ValueError for what the strides do not divide."""
+    height, width = (size, size) if isinstance(size, int) else size
+    if any(side < 2 * STRIDE or side % STRIDE for side in (height, width)):
+        raise ValueError(f"size must be a multiple of {STRIDE} and at least {2 * STRIDE}, not {size}")
+    return height, width

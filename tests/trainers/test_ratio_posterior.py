@@ -15,7 +15,7 @@ from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from trainers.draw import drawn_cohorts
 from trainers.method import Batch, TrainingImages
-from trainers.ratio_posterior import RatioPosteriorPlan, RatioPosteriorTrainer
+from trainers.ratio_posterior import LEAST_SLOPE, RatioPosteriorPlan, RatioPosteriorTrainer, fitted_slopes
 from trainers.registry import trainer_of
 from trainers.training import Progress, run_training
 
@@ -111,8 +111,41 @@ def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingIma
     assert findings["held_out_images"] == [12, 12]  # two members, each judged on its own third
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImages, tmp_path: Path) -> None:
-    whole = _trainer()
+def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(images: TrainingImages) -> None:
+    trainer = _trainer(scattering=True, epochs=1)
+    run_training(trainer, images, None)
+    model = trainer.scoring_model()
+    assert model.rule is not None and model.rule.weight.abs().max() > 0
+    members, rule = trainer.findings["slopes_of_members_and_rule"]
+    assert model.slope == pytest.approx(members, abs=1e-4) and model.scattering_slope == pytest.approx(rule, abs=1e-4)
+    new = np.stack([drawn(500 + seed, abnormal=seed >= 8, side=32) for seed in range(16)])
+    with torch.inference_mode():
+        scores = model.anomaly(torch.from_numpy(new)[:, None] / 127.5 - 1).scores["log_posterior"]
+    assert scores[8:].mean() > scores[:8].mean()
+
+
+@pytest.mark.parametrize(
+    ("told_by", "counts"),
+    [
+        ((1.0, 0.0), (True, False)),
+        ((0.0, 1.0), (False, True)),
+        ((1.0, -1.0), (True, False)),
+        ((1.0, 1.0), (True, True)),
+    ],
+)
+def test_what_says_nothing_of_new_images_hardly_counts(told_by: tuple[float, float], counts: tuple[bool, bool]) -> None:
+    noise = np.random.default_rng(0).normal(size=(2, 400, 2))
+    known, mixture = noise[0] + np.array(told_by) / 2, noise[1] - np.array(told_by) / 2
+    slopes, _ = fitted_slopes(known, mixture)
+    assert slopes.min() >= LEAST_SLOPE
+    assert tuple(slopes > 0.3) == counts
+
+
+@pytest.mark.parametrize("scattering", [False, True])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    scattering: bool, images: TrainingImages, tmp_path: Path
+) -> None:
+    whole = _trainer(scattering=scattering)
     run_training(whole, images, None)
 
     class PulledPlug(Exception):
@@ -124,8 +157,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImag
 
     checkpoint = tmp_path / "checkpoint.safetensors"
     with pytest.raises(PulledPlug):
-        run_training(_trainer(), images, checkpoint, on_progress=pull)
-    second = _trainer()
+        run_training(_trainer(scattering=scattering), images, checkpoint, on_progress=pull)
+    second = _trainer(scattering=scattering)
     run_training(second, images, checkpoint, resume=True)
     assert second.findings == whole.findings
     assert second.scoring_model().architecture == whole.scoring_model().architecture

@@ -22,10 +22,10 @@ _NOTE = (
     "mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
 )
 _KNEE_NOTE = (
-    "The second recipe: the first, of whole films at 96 x 96, had reached .854 on the same validation patients. The joint's band and the smaller input "
-    "were chosen by cross-validation inside the other patients; the mirror image and more abnormal images in the mixture, those of the former selection "
-    "patients among them, were added without a comparison. It was run once. The mixture was drawn with half its images abnormal; a cohort with fewer "
-    "teaches less."
+    "The third recipe: on the same validation patients the first, of whole films at 96 x 96, had reached .854, and the second, without the rule on "
+    "scattering, .872. The joint's band, the members' smaller input and the rule were chosen by cross-validation inside the other patients (members alone "
+    ".891, the rule alone .916, both .925); the mirror image and more abnormal images in the mixture, those of the former selection patients among them, "
+    "were added without a comparison. It was run once. The mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
 )
 _RECIPE = {"network": "four residual networks of 548,185 weights each at 96 x 96; the method has no paper to follow"}
 
@@ -70,7 +70,9 @@ RATIO_POSTERIOR = [
         KNEE,
         "ratio-posterior",
         {
-            "size": (64, 64),
+            "size": (96, 160),
+            "member_size": (64, 64),
+            "scattering": True,
             "preprocessing": "musculoskeletal",
             "preprocessing_options": {"fit": "stretch", "grey": "presentation", "negative": "turn", "part": "joint"},
             "selection_share": 0.0,
@@ -86,7 +88,10 @@ RATIO_POSTERIOR = [
         limits=_KNEE_LIMITS,
         note=_KNEE_NOTE,
         recipe={
-            "network": "four residual networks of 548,185 weights each at 64 x 64; the method has no paper to follow"
+            "network": (
+                "four residual networks of 548,185 weights each at 64 x 64 and a linear rule on the scattering transform at 96 x 160; the method has no "
+                "paper to follow"
+            )
         },
         mixture=True,
     ),

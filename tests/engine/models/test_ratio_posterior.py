@@ -109,9 +109,56 @@ def test_a_mirror_image_scores_the_same_where_sides_mean_nothing(images: torch.T
     torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-5, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def with_rule() -> RatioPosterior:
+    """Members that see less of the image than the rule on scattering, on an image that is wider than high."""
+    torch.manual_seed(0)
+    model = RatioPosterior(
+        size=(64, 96), width=4, members=2, margin=0.1, mirrored=True, member_size=(32, 32), scattering_slope=0.4
+    )
+    assert model.rule is not None
+    torch.nn.init.normal_(model.rule.weight)
+    return _warmed(model)
+
+
+def test_the_rule_on_scattering_counts_beside_the_members(with_rule: RatioPosterior) -> None:
+    images = torch.rand(3, 1, 64, 96, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    assert with_rule.rule is not None
+    with torch.inference_mode():
+        found = with_rule.anomaly(images)
+        members = torch.stack([with_rule.terms_of(member, images).mean((1, 2, 3)) for member in with_rule.members])
+        rule = with_rule.terms_of(with_rule.rule, images)
+    assert rule.shape == (3, 1, 4, 6) and rule.mean((1, 2, 3)).std() > 1e-3
+    torch.testing.assert_close(-found.scores["log_posterior"], members.mean(0) + 0.4 * rule.mean((1, 2, 3)))
+    assert found.heatmap is not None and found.heatmap.shape == images.shape
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-4, atol=1e-4)
+
+
+def test_the_rule_does_not_look_into_the_margin(with_rule: RatioPosterior) -> None:
+    images = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    other = torch.rand_like(images)
+    other[..., 7:-7, 10:-10] = images[..., 7:-7, 10:-10]
+    with torch.inference_mode():
+        scores = [with_rule.anomaly(x).scores["log_posterior"] for x in (images, other)]
+    assert torch.equal(*scores)
+
+
+def test_a_model_with_a_rule_is_built_anew_from_its_card(with_rule: RatioPosterior) -> None:
+    again = RatioPosterior(**with_rule.architecture).eval()
+    again.load_state_dict(with_rule.state_dict())
+    images = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(4)) * 2 - 1
+    with torch.inference_mode():
+        torch.testing.assert_close(again.anomaly(images).scores, with_rule.anomaly(images).scores)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"size": 16}, {"size": 100}, {"members": 0}, {"normal_share": 0.0}, {"normal_share": 1.1}, {"slope": 0.0}]
 )
 def test_what_makes_no_network_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         RatioPosterior(**wrong)  # type: ignore[arg-type]
+
+
+def test_places_of_members_that_do_not_fit_the_image_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        RatioPosterior(size=128, member_size=(96, 96))
