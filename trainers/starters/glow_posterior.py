@@ -119,12 +119,12 @@ GLOW3D_POSTERIOR = [
         },
         "Taught by synthetic head CT (phantoms) alone: two densities, of known normals and of an unlabelled mixture.",
         limits=(
-            "It looks at a box of 13 x 13 x 8 cm within the skull, in 16 x 28 x 28 voxels of 5 x 4.6 x 4.6 mm: blood along the skull and in the posterior fossa "
-            "lies outside in part, and a small or thin lesion is lost in its voxels.",
+            "It looks at a box of 13 x 13 x 8 cm within the skull: blood along the skull and in the posterior fossa lies outside in part. "
+            "It sees it in 16 x 28 x 28 voxels of 5 x 4.6 x 4.6 mm: a small or thin lesion is lost in that.",
             *_LIMITS[3:],
         ),
         note=(
-            "A second recipe. The first saw the whole head in 32 x 32 x 32 voxels of 5 bits, learned from 33 normal and 44 mixed heads, and ranked other heads by "
+            "A second recipe. The first saw the whole head in 32 x 32 x 32 voxels of 5 bits, learned from 33 normal and 44 mixed heads, and ranked others by "
             "chance (.555). Box, window, rate and size were chosen on training and selection phantoms, before any validation phantom was scored; run once."
         ),
         recipe={
