@@ -24,12 +24,13 @@ if TYPE_CHECKING:  # the window is on screen before anything is found or any mod
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of one import: series found and how many of them are new, jobs queued, problems."""
+    """What came of one import: series found and how many of them are new, jobs queued, problems, and in words what was passed over."""
 
     found: int
     new: int
     queued: int
     problems: int
+    passed_over: str = ""
 
     def in_words(self) -> str:
         """One line for the status bar."""
@@ -41,6 +42,8 @@ class Imported:
             parts.append(f"{self.queued:,} to score")
         if self.problems:
             parts.append("1 problem" if self.problems == 1 else f"{self.problems:,} problems")
+        if self.passed_over:
+            parts.append(self.passed_over)
         return "  ·  ".join(parts)
 
 
@@ -118,12 +121,14 @@ def import_paths(
 
     Raises StorageUnavailable when the store cannot be written: then nothing more can be kept.
     """
+    from engine.imaging.passed_over import PassedOver
     from engine.scoring.queueing import enqueue_applicable
     from engine.store.studies import batches
 
     for bundle in bundles:
         store.register_bundle(bundle)
     found = new = queued = problems = 0
+    passed_over = PassedOver()
 
     def on_error(error: NormascopeError) -> None:
         nonlocal problems
@@ -131,24 +136,27 @@ def import_paths(
         control.partial(Problem.of(error))
 
     control.progress(None, "Looking for images…")
-    for batch in batches(_discover(paths, on_error, control), seconds=0.3):
+    for batch in batches(_discover(paths, on_error, passed_over.add, control), seconds=0.3):
         batch = store.told_apart(batch)
         new += store.add_series(batch)
         queued += enqueue_applicable(store, batch, bundles)
         found += len(batch)
         control.partial(frozenset(series.study_uid for series in batch))
         control.progress(None, f"Opening: {found:,} series found…")
-    return Imported(found, new, queued, problems)
+    return Imported(found, new, queued, problems, passed_over.in_words())
 
 
 def _discover(
-    paths: Sequence[str], on_error: Callable[[NormascopeError], None], control: TaskControl
+    paths: Sequence[str],
+    on_error: Callable[[NormascopeError], None],
+    on_passed_over: Callable[[str], None],
+    control: TaskControl,
 ) -> Iterator[Series]:
     """Every series below `paths`, until nobody wants them any more."""
     from engine.imaging import discovery
 
     for path in paths:
-        for series in discovery.open_study(path, on_error=on_error):
+        for series in discovery.open_study(path, on_error=on_error, on_passed_over=on_passed_over):
             if control.cancelled():
                 return
             yield series

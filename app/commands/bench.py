@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import app
+from app.commands.saying import warn
 from engine.errors import NormascopeError, UnreadableImage
 
 
@@ -35,7 +36,7 @@ def run_bench(names: list[str], *, as_json: bool) -> int:
             rows += [{"benchmark": name, **asdict(measurement)} for measurement in _module(found[name]).run()]
         except (NormascopeError, ImportError, OSError, RuntimeError) as error:
             failed = True
-            console.print(f"[yellow]{name} could not run: {error}[/]", highlight=False)
+            warn(console, f"{name} could not run: {error}")
     if as_json:
         print(json.dumps(rows, indent=2))
     else:

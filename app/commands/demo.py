@@ -17,6 +17,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from app.commands.saying import say
 from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.discovery import open_study
@@ -50,9 +51,8 @@ def run_demo(out: Path | None, *, headless: bool) -> int:
             failed = _write(store, folder, progress, problems) if headless else 0
         finally:
             store.close()
-    console.print(
-        f"{folder}\n[dim]Synthetic phantoms, not patients. {RESEARCH_USE}[/]", highlight=False, soft_wrap=True
-    )
+    say(console, str(folder))
+    say(console, f"Synthetic phantoms, not patients. {RESEARCH_USE}", "dim")
     if headless:
         return UNREADABLE if failed else 0
     from app.workstation import open_workstation

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.research_use import RESEARCH_USE
+from app.commands.saying import say, say_research_use
 
 
 def run_evaluate(
@@ -27,10 +28,6 @@ def run_evaluate(
     from trainers.evaluate import evaluate, in_words
 
     console = Console(stderr=True)
-
-    def say(words: str) -> None:
-        console.print(words, highlight=False, soft_wrap=True)
-
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as bar:
@@ -46,9 +43,10 @@ def run_evaluate(
             device=device,
             batch=batch,
             on_share=lambda share: bar.update(task, completed=share),
-            on_note=say,
+            on_note=partial(say, console),
         )
     for name, metric in metrics.items():
-        say(in_words(name, metric))
-    say(f"{out / 'metrics.json'}\n[dim]{RESEARCH_USE}[/]")
+        say(console, in_words(name, metric))
+    say(console, str(out / "metrics.json"))
+    say_research_use(console)
     return 0

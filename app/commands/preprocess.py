@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.commands.saying import say, say_research_use, warn
 from app.commands.strips import strip
-from app.research_use import RESEARCH_USE
 from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
@@ -61,7 +61,7 @@ def run_preprocess(paths: list[str], *, out: Path, model: str | None, steps: str
     def report(error: NormascopeError) -> None:
         nonlocal failures
         failures += 1
-        console.print(f"[yellow]{error}[/]", highlight=False, soft_wrap=True)
+        warn(console, error)
 
     _make(out)
     for path in paths:
@@ -75,7 +75,8 @@ def run_preprocess(paths: list[str], *, out: Path, model: str | None, steps: str
             except NormascopeError as error:
                 error.where = error.where or series.path
                 report(error)
-    console.print(f"{made} prepared, {failures} not; {out}\n[dim]{RESEARCH_USE}[/]", highlight=False, soft_wrap=True)
+    say(console, f"{made} prepared, {failures} not; {out}")
+    say_research_use(console)
     if not made and not failures:
         print("normascope: there is no image in what was named. Name a file or folder of images.", file=sys.stderr)
         return UNREADABLE

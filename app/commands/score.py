@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from app.research_use import RESEARCH_USE
+from app.commands.saying import say, say_research_use, warn
 from engine.errors import BundleRejected, NormascopeError
 from engine.imaging.discovery import open_study
+from engine.imaging.passed_over import PassedOver
 from engine.imaging.series import Series
 from engine.models.in_use import chosen_ids, readers
 from engine.models.shelf import InstalledBundle, find, installed
@@ -46,7 +47,7 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
         return _ended(console, results)
     with ResultsCsv(out) as results, _progress(console) as progress:
         report = partial(_report, console, results)
-        series = _find(paths, report, progress)
+        series = _find(paths, report, progress, console)
         plan: Plan = [(chosen, series)] if chosen else [*_plan(series, results, console)]
         for bundle, its_series in plan:
             task = progress.add_task(f"scoring with {bundle.id}", total=len(its_series))
@@ -57,7 +58,7 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
                 if (
                     result.error and result.error != said
                 ):  # a model that cannot be used is one line, however many images
-                    console.print(f"[yellow]{result.error}[/]", highlight=False, soft_wrap=True)
+                    warn(console, result.error)
                     said = result.error
     status = _ended(console, results)
     if not series and not results.failed:
@@ -66,26 +67,25 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
     return status
 
 
-def _find(paths: list[str], report: Report, progress: Progress) -> list[Series]:
+def _find(paths: list[str], report: Report, progress: Progress, console: Console) -> list[Series]:
     """Every series in `paths`, once, though it be named twice, as in: score film.dcm folder/"""
+    passed_over = PassedOver()
     finding = progress.add_task("finding studies", total=None)
     series: dict[tuple[str, tuple[str, ...]], Series] = {}
     for path in paths:
-        for found in open_study(path, on_error=report):
+        for found in open_study(path, on_error=report, on_passed_over=passed_over.add):
             series.setdefault((found.key, found.sources), found)
             progress.update(finding, completed=len(series))
     progress.update(finding, total=len(series), completed=len(series))
+    if passed_over.count:
+        say(console, passed_over.in_words(), "dim")
     return list(series.values())
 
 
 def _ended(console: Console, results: ResultsCsv) -> int:
     """Says what was done; the exit status."""
-    console.print(
-        f"{results.scored} scored, {results.failed} not; {results.folder / 'results.csv'}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(f"[dim]{RESEARCH_USE}[/]")
+    say(console, f"{results.scored} scored, {results.failed} not; {results.folder / 'results.csv'}")
+    say_research_use(console)
     return UNREADABLE if results.failed else 0
 
 
@@ -123,11 +123,10 @@ def _plan(series: list[Series], results: ResultsCsv, console: Console) -> list[t
         if not applying and one.format == "dicom":
             applying = readers([bundle for bundle in bundles if _phantom_model_reads(bundle, one)], chosen)
             for bundle in applying:
-                console.print(
-                    f"[yellow]{one.path}: no installed model was trained on patients like this. {bundle.id} was trained on"
-                    " synthetic phantoms: its percentile says how unlike a phantom this is, no more.[/]",
-                    highlight=False,
-                    soft_wrap=True,
+                warn(
+                    console,
+                    f"{one.path}: no installed model was trained on patients like this. {bundle.id} was trained on"
+                    " synthetic phantoms: its percentile says how unlike a phantom this is, no more.",
                 )
         for bundle in applying:
             plan.setdefault(bundle.id, (bundle, []))[1].append(one)
@@ -148,7 +147,7 @@ def _phantom_model_reads(bundle: InstalledBundle, series: Series) -> bool:
 
 def _report(console: Console, results: ResultsCsv, error: NormascopeError) -> None:
     results.add_error(error)
-    console.print(f"[yellow]{error}[/]", highlight=False, soft_wrap=True)
+    warn(console, error)
 
 
 def _progress(console: Console) -> Progress:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.research_use import RESEARCH_USE
+from app.commands.saying import say, say_research_use, warn
 
 
 def run_train(
@@ -43,8 +43,9 @@ def run_train(
             on_progress=lambda made: bar.update(task, completed=made.share, description=str(made)),
         )
     for failure in trained.failures:
-        console.print(f"[yellow]{failure}[/]", highlight=False, soft_wrap=True)
+        warn(console, failure)
     if not trained.card.evaluation:
-        console.print(f"[yellow]{trained.card.evaluation_note}[/]", highlight=False, soft_wrap=True)
-    console.print(f"{out}\n[dim]{RESEARCH_USE}[/]")
+        warn(console, trained.card.evaluation_note)
+    say(console, str(out))
+    say_research_use(console)
     return 0

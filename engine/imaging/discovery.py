@@ -18,7 +18,7 @@ from engine.imaging.cohort_csv import CohortRow, read_cohort_csv
 from engine.imaging.dicom_header import frame_headers
 from engine.imaging.dicomdir import DICOMDIR_CLASS, referenced_files
 from engine.imaging.display_sets import radiograph_of, series_of_slices, volume_of_frames
-from engine.imaging.file_kinds import foreign_kind, has_image_name, is_passed_over, kind_of_file
+from engine.imaging.file_kinds import foreign_kind, has_image_name, is_document, is_unmentioned, kind_of_file
 from engine.imaging.fingerprint import file_fingerprint
 from engine.imaging.header_memory import Beginning, beginning_of, remembered_header
 from engine.imaging.identifiers import derived_uid
@@ -29,48 +29,60 @@ from engine.imaging.raster import raster_size
 from engine.imaging.series import Series
 
 OnError = Callable[[NormascopeError], None]
+OnPassedOver = Callable[[str], None]
 
 
-def open_study(path: str | Path, *, on_error: OnError | None = None) -> Iterator[Series]:
+@dataclass(frozen=True)
+class _Listener:
+    """Who is told of what becomes no series."""
+
+    error: OnError
+    passed_over: OnPassedOver
+
+
+def open_study(
+    path: str | Path, *, on_error: OnError | None = None, on_passed_over: OnPassedOver | None = None
+) -> Iterator[Series]:
     """The series at `path`: a file, a folder (with all below it), a DICOMDIR, a zip, or a cohort CSV. No pixel is decoded.
 
     Args:
         on_error: called with the `NormascopeError` of each item that cannot be opened; the rest goes on. None raises the first instead.
+        on_passed_over: called with each file of a folder or archive that nobody takes for an image: a PDF, a table, a text.
 
     Yields:
         One `Series` a display set. Projection images come in file order at once; volumes follow when all files have been seen.
     """
-    report = on_error or _raise
-    place = Path(path)
+    listener = _Listener(on_error or _raise, on_passed_over or _ignore)
     try:
-        yield from _opened(place, report)
+        yield from _opened(Path(path), listener)
     except NormascopeError as problem:
         if on_error is None:
             raise
-        report(problem)
+        on_error(problem)
 
 
-def _opened(place: Path, report: OnError) -> Iterator[Series]:
+def _opened(place: Path, listener: _Listener) -> Iterator[Series]:
     if place.is_dir():
-        yield from _from_folder(place, report)
+        yield from _from_folder(place, listener)
     elif place.suffix.lower() == ".csv" and place.is_file():
-        yield from _from_cohort(place, report)
+        yield from _from_cohort(place, listener)
     elif place.exists() and not place.is_file():
         raise UnreadableImage("this is neither a file nor a folder", where=place, cure="Choose a file or a folder")
     else:
-        yield from _from_files([str(place)], report, asked_for=True)
+        yield from _from_files([str(place)], listener, asked_for=True)
 
 
-def _from_folder(folder: Path, report: OnError) -> Iterator[Series]:
+def _from_folder(folder: Path, listener: _Listener) -> Iterator[Series]:
     problems = 0
 
     def counted(problem: NormascopeError) -> None:
         nonlocal problems
         problems += 1
-        report(problem)
+        listener.error(problem)
 
     found = 0
-    for series in _from_files(_files_below(folder, counted), counted, asked_for=False):
+    counting = replace(listener, error=counted)
+    for series in _from_files(_files_below(folder, counting), counting, asked_for=False):
         found += 1
         yield series
     if not found and not problems:
@@ -81,24 +93,24 @@ def _from_folder(folder: Path, report: OnError) -> Iterator[Series]:
         )
 
 
-def _from_cohort(table: Path, report: OnError) -> Iterator[Series]:
+def _from_cohort(table: Path, listener: _Listener) -> Iterator[Series]:
     for row in read_cohort_csv(table):
-        for series in _from_row(row, report):
+        for series in _from_row(row, listener):
             yield replace(series, patient_id=row.patient_id or series.patient_id, label=row.label)
 
 
-def _from_row(row: CohortRow, report: OnError) -> Iterator[Series]:
+def _from_row(row: CohortRow, listener: _Listener) -> Iterator[Series]:
     place = Path(row.path)
     try:
         if place.is_dir():
-            yield from _from_folder(place, report)
+            yield from _from_folder(place, listener)
         else:
-            yield from _from_files([row.path], report, asked_for=True)
+            yield from _from_files([row.path], listener, asked_for=True)
     except NormascopeError as problem:
-        report(problem)
+        listener.error(problem)
 
 
-def _files_below(folder: Path, report: OnError) -> Iterator[str]:
+def _files_below(folder: Path, listener: _Listener) -> Iterator[str]:
     """Every file below the folder in natural order ("2" before "10"), following links to folders but never round in a circle."""
 
     seen: set[str] = set()
@@ -112,19 +124,23 @@ def _files_below(folder: Path, report: OnError) -> Iterator[str]:
         try:
             folders, files = _entries(place)
         except OSError as problem:
-            report(sources.disk_error(problem.filename or place, problem))
+            listener.error(sources.disk_error(problem.filename or place, problem))
             continue
-        # strings, not Paths, of which 100,000 take longer than looking into the files
-        yield from (os.path.join(place, name) for name in files)  # noqa: PTH118
+        for name in files:
+            path = os.path.join(place, name)  # noqa: PTH118 - 100,000 Paths take longer than looking into the files
+            if is_document(name):
+                listener.passed_over(path)
+            else:
+                yield path
         waiting += [os.path.join(place, name) for name in reversed(folders)]  # noqa: PTH118
 
 
 def _entries(place: str) -> tuple[list[str], list[str]]:
-    """(folders, files) of one folder in natural order, without what is passed over; no pipes or devices. Links that lead nowhere are files."""
+    """(folders, files) of one folder in natural order, without what goes unmentioned; no pipes or devices. Links that lead nowhere are files."""
     folders, files = [], []
     with os.scandir(place) as entries:
         for entry in entries:
-            if is_passed_over(entry.name):
+            if is_unmentioned(entry.name):
                 continue
             if _is_folder(entry):
                 folders.append(entry.name)
@@ -147,8 +163,8 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
     )
 
 
-def _from_files(files: Iterable[str], report: OnError, *, asked_for: bool) -> Iterator[Series]:
-    finder = _Finder(report)
+def _from_files(files: Iterable[str], listener: _Listener, *, asked_for: bool) -> Iterator[Series]:
+    finder = _Finder(listener)
     for file in files:
         yield from finder.add(file, asked_for=asked_for)
     yield from finder.volumes()
@@ -158,7 +174,7 @@ def _from_files(files: Iterable[str], report: OnError, *, asked_for: bool) -> It
 class _Finder:
     """Collects slices and hands over everything else, file by file."""
 
-    report: OnError
+    listener: _Listener
     slices: list[ImageHeader] = field(default_factory=list)
     instances: dict[str, str] = field(default_factory=dict)
     patients: PatientsApart = field(default_factory=PatientsApart)
@@ -168,7 +184,7 @@ class _Finder:
         try:
             yield from self._add(source, asked_for=asked_for)
         except NormascopeError as problem:
-            self.report(problem)
+            self.listener.error(problem)
 
     def volumes(self) -> Iterator[Series]:
         """The volumes that the collected slices make."""
@@ -193,6 +209,8 @@ class _Finder:
             )
         elif kind != "text" or asked_for or has_image_name(name):
             yield from self._dicom(source, beginning, asked_for=asked_for)
+        else:
+            self.listener.passed_over(source)
 
     def _archive(self, source: str) -> Iterator[Series]:
         if sources.is_member(source):
@@ -201,15 +219,20 @@ class _Finder:
                 where=source,
                 cure="Unpack the outer archive and open the folder",
             )
-        names = sorted((name for name in archives.members(source) if not is_passed_over(name)), key=natural_order)
+        present = sorted((name for name in archives.members(source) if not is_unmentioned(name)), key=natural_order)
+        names = [name for name in present if not is_document(name)]
         if not names:
             raise UnreadableImage(
                 "no image was found in this archive",
                 where=source,
                 cure="Choose an archive of DICOM, PNG, JPEG or NIfTI files",
             )
-        for name in names:
-            yield from self.add(sources.member_source(source, name), asked_for=False)
+        for name in present:
+            member = sources.member_source(source, name)
+            if is_document(name):
+                self.listener.passed_over(member)
+            else:
+                yield from self.add(member, asked_for=False)
 
     def _dicom(self, source: str, beginning: Beginning, *, asked_for: bool) -> Iterator[Series]:
         header = remembered_header(source, beginning)
@@ -240,7 +263,7 @@ class _Finder:
             return  # its images are members too
         for item in referenced_files(source):
             if isinstance(item, NormascopeError):
-                self.report(item)
+                self.listener.error(item)
             else:
                 yield from self.add(str(item), asked_for=False)
 
@@ -296,3 +319,7 @@ def _cure(kind: str) -> str:
 
 def _raise(problem: NormascopeError) -> None:
     raise problem
+
+
+def _ignore(_: str) -> None:
+    pass

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes, and which files of a folder are passed over without a word. Opens nothing."""
+"""What a file is, from its first bytes, and which files of a folder are no images by their names. Opens nothing."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def foreign_kind(start: bytes) -> str:
     return next((words for magic, words in _OTHER_KINDS if start.startswith(magic)), "")
 
 
-def is_passed_over(path: str) -> bool:
-    """True for files of a folder or archive that nobody takes for an image: hidden ones, tables, texts, the DICOMDIR beside its images."""
+def is_unmentioned(path: str) -> bool:
+    """True for what lies in a folder or archive for the computer's sake: hidden files, leftovers of desktops, the DICOMDIR beside its images."""
     folder, _, name = (
         path.lower().replace("\\", "/").rpartition("/")
     )  # strings: a PurePath for each of 100,000 files takes seconds
@@ -140,8 +140,13 @@ def is_passed_over(path: str) -> bool:
         return True
     if folder and any(part.startswith(".") or part == "__macosx" for part in folder.split("/")):
         return True
-    stem, dot, ending = name.rpartition(".")
-    return name.split(".")[0].split(";")[0] == "dicomdir" or (stem != "" and dot + ending in _NO_IMAGES)
+    return name.split(".")[0].split(";")[0] == "dicomdir"
+
+
+def is_document(path: str) -> bool:
+    """True for what nobody takes for an image, by its name: tables, texts, programs."""
+    stem, dot, ending = path.lower().rpartition(".")
+    return stem != "" and dot + ending in _NO_IMAGES
 
 
 def has_image_name(name: str) -> bool:

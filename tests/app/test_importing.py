@@ -67,7 +67,9 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """What discovery finds, errors among it."""
 
     def set_found(*items: Series | NormascopeError) -> None:
-        def open_study(path: str, *, on_error: Callable[[NormascopeError], None]) -> Iterator[Series]:
+        def open_study(
+            path: str, *, on_error: Callable[[NormascopeError], None], on_passed_over: Callable[[str], None]
+        ) -> Iterator[Series]:
             for item in items:
                 if isinstance(item, NormascopeError):
                     on_error(item)
@@ -134,6 +136,10 @@ def test_a_store_that_cannot_be_written_ends_the_import(
         (Imported(0, 0, 0, 0), "No images were found"),
         (Imported(1, 1, 1, 0), "Opened 1 image series  ·  1 to score"),
         (Imported(1500, 1500, 0, 2), "Opened 1,500 image series  ·  2 problems"),
+        (
+            Imported(1, 1, 0, 0, "1 file passed over, no image: a.pdf"),
+            "Opened 1 image series  ·  1 file passed over, no image: a.pdf",
+        ),
     ],
 )
 def test_the_outcome_is_said_in_one_line(imported: Imported, words: str) -> None:

@@ -210,6 +210,22 @@ def test_a_member_that_cannot_be_used_is_one_row_beside_the_others_mean(
     assert broken["path"] == str(bad_bundles / "another.safetensors") and "Ask its maker" in broken["error"]
 
 
+def test_what_is_no_image_is_one_line_and_no_row_and_brackets_in_names_are_kept(
+    command: Command, hospital: Path, tiny_bundle_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ward"
+    (folder / "a [").mkdir(parents=True)  # with the file's own name, what rich takes for the end of a tag
+    (folder / "film.dcm").write_bytes((hospital / "good.dcm").read_bytes())
+    (folder / "a [/b] [final].dcm").touch()
+    for name in ("report.pdf", "orders.txt", "ORDERS"):
+        (folder / name).write_text("words")
+    finished = command("score", folder, "--model", tiny_bundle_file, "--out", tmp_path / "o")
+    said = [line for line in finished.stderr.splitlines() if "report.pdf" in line]
+    assert len(said) == 1 and "3 files passed over" in said[0]
+    assert "a [/b] [final].dcm: the file is empty" in finished.stderr
+    assert {Path(row["path"]).name for row in rows(tmp_path / "o")} == {"film.dcm", "b] [final].dcm"}
+
+
 def test_a_cohort_table_names_missing_files_and_scores_the_rest(
     command: Command, hospital: Path, tiny_bundle_file: Path, tmp_path: Path
 ) -> None:
