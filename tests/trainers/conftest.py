@@ -51,6 +51,21 @@ def cohort_csv(tmp_path: Path) -> Make:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots are made and named, but not drawn, which takes longer than all that they show: for tests of figures, not of pictures."""
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    from trainers import report
+
+    def touched(figure: Figure, path: Path) -> None:
+        plt.close(figure)
+        path.touch()
+
+    monkeypatch.setattr(report, "save", touched)
+
+
+@pytest.fixture
 def bundle_of(tmp_path: Path) -> Callable[[RatioPosterior], Path]:
     """Write a ratio posterior with a card that says nothing of it."""
 

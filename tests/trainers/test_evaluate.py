@@ -22,6 +22,7 @@ Make = Callable[..., Path]
 PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make, tmp_path: Path) -> None:
     source = cohort_csv(normals=60, abnormals=8)
     trained = train("alpha-gan", source, out=tmp_path / "m.safetensors", plan=PLAN, text=CardText(public_patients=True))
@@ -101,6 +102,7 @@ def test_everything_asked_for_is_written_and_said_in_words(
     assert len(table) == 36 and sum(bool(row["error"]) for row in table) == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_ensemble_is_judged_without_the_patients_of_any_member(
     cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ Make = Callable[..., Path]
 PLAN = AlphaGANPlan(size=(16, 16), epochs=6, width=32, code=8)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_train_writes_a_calibrated_bundle_that_evaluate_judges_as_its_card_says(
     cohort_csv: Make, tmp_path: Path
 ) -> None:
