@@ -36,6 +36,7 @@ from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
 from engine.models.depthwise_pooling import quicken_pooling
+from engine.models.winograd_training import quicken_wide_convolutions
 from trainers.growing import Stage, growing_stages
 from trainers.method import Batch, MethodTrainer
 from trainers.plan import TrainingPlan
@@ -100,6 +101,7 @@ class AlphaGANTrainer(MethodTrainer):
         for module in self.modules.values():
             if on_processor:
                 quicken_pooling(module)
+                quicken_wide_convolutions(module)
             convert_conv2d_weight_memory_format(module.to(fabric.device), self.layout)
         slower = plan.learning_rate * plan.discriminator_rate
         self.optimizers = {

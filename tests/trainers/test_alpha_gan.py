@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch.optim import SGD
 
-from tests.trainers.textbook_alpha_gan import textbook_losses
+from engine.models.winograd_training import FEWEST_CHANNELS, WinogradConvolution
+from tests.trainers.textbook_alpha_gan import textbook_losses, without_short_cuts
 from trainers.alpha_gan import AlphaGANPlan, AlphaGANTrainer, at_resolution
 from trainers.growing import Stage
 from trainers.method import Batch, TrainingImages
@@ -62,13 +62,19 @@ def test_a_network_is_changed_by_its_own_update_only(learner: str) -> None:
         assert moved is (name == learner), name
 
 
-@pytest.mark.parametrize(("epoch", "what"), [(6, "16 x 16"), (3, "16 x 16, fading in")])
-def test_a_step_is_the_algorithms_though_nothing_is_computed_twice(epoch: int, what: str) -> None:
-    trainer = _trainer(_plan())
+@pytest.mark.parametrize(
+    ("epoch", "what", "width"), [(6, "16 x 16", 32), (3, "16 x 16, fading in", 32), (6, "16 x 16", 2 * FEWEST_CHANNELS)]
+)
+def test_a_step_is_the_algorithms_though_nothing_is_computed_twice(epoch: int, what: str, width: int) -> None:
+    trainer = _trainer(_plan(width=width))
     assert trainer.begin_epoch(epoch) == what
     networks = _networks(trainer)
     trainer.optimizers = {name: SGD(networks[name].parameters(), 0.1) for name in networks}
-    textbook = copy.deepcopy(networks)
+    textbook = {name: without_short_cuts(network) for name, network in networks.items()}
+    quick = sum(
+        isinstance(module, WinogradConvolution) for network in networks.values() for module in network.modules()
+    )
+    assert quick == (2 if width > FEWEST_CHANNELS else 0)  # of 8x8, the encoder's and the discriminator's
     x = torch.rand(4, 1, 16, 16) * 2 - 1
     trainer.step(_batch(x, 0.5), torch.Generator().manual_seed(3))
 
@@ -79,7 +85,8 @@ def test_a_step_is_the_algorithms_though_nothing_is_computed_twice(epoch: int, w
         gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         for mine, before, gradient in zip(networks[name].parameters(), parameters, gradients, strict=True):
             expected = before if gradient is None else before - 0.1 * gradient
-            torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6, msg=name)
+            # of many channels one may lie at its rectifier's kink, and fall on the other side by rounding
+            torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-3 if quick else 1e-6, msg=name)
 
 
 def test_reconstructions_get_better(images: TrainingImages) -> None:

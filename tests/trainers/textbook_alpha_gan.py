@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.upsampled_convolution import UpsampledConvolution
+from engine.models.winograd_training import WinogradConvolution
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
@@ -40,15 +41,16 @@ def textbook_losses(
 
 
 def without_short_cuts(network: AnyModule) -> AnyModule:
-    """A copy, each upsampling convolution as the layers that it stands for; eval mode as it was."""
+    """A copy, each upsampling convolution and each wide one as the layers that it stands for; eval mode as it was."""
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, UpsampledConvolution):
-                convolution = nn.Conv2d(child.in_channels, child.out_channels, 3, padding=1)
+            if isinstance(child, UpsampledConvolution | WinogradConvolution):
+                convolution = nn.Conv2d(child.weight.shape[1], child.weight.shape[0], 3, padding=1)
                 convolution.load_state_dict(child.state_dict())
-                rectifier = nn.LeakyReLU(child.slope, inplace=True)
-                setattr(parent, name, nn.Sequential(nn.Upsample(scale_factor=2), convolution, rectifier))
+                layers = [convolution, nn.LeakyReLU(child.slope, inplace=True)]
+                doubled = [nn.Upsample(scale_factor=2)] if isinstance(child, UpsampledConvolution) else []
+                setattr(parent, name, nn.Sequential(*doubled, *layers))
     return network
 
 
