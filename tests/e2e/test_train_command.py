@@ -46,10 +46,9 @@ def write_cohort(folder: Path, normals: int, abnormals: int = 0, patients: int =
 def test_normals_become_a_model_that_is_listed_evaluated_and_scores(command: Command, tmp_path: Path) -> None:
     table, bundle = write_cohort(tmp_path / "site", 64, 12), tmp_path / "disc.safetensors"
     other = write_cohort(tmp_path / "other", 24, 12)
-    trained = in_a_shell(
+    trained = command(
         *("train", "--method", "alpha-gan", "--normals", table, "--out", bundle, "--size", "32", "--epochs", "1"),
         *("--device", "cpu", "--option", "width=32", "--option", "code=8"),
-        cwd=tmp_path,
     )
     assert trained.returncode == 0, trained.stderr
     assert bundle.is_file() and not bundle.with_suffix(".run").exists()
