@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,7 @@ GAP_MM = 200.0
 MOST_PIXELS = 1 << 28
 
 
-@dataclass(frozen=True, slots=True)
-class Plane:
+class Plane(NamedTuple):
     """Where one slice lies (PS3.3 C.7.6.2), as its header says.
 
     Attributes:
@@ -63,10 +63,10 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
     """
     if not planes:
         raise InconsistentSeries("no readable slice", where=where, cure="Send or copy the series again")
-    _check_complete(planes)
-    _check_alike(planes)
+    numbers = _checked_numbers(planes)
+    _check_alike(planes, numbers)
     rows, columns, spacing = _directions(planes[0])
-    positions = np.array([plane.position for plane in planes], np.float64)
+    positions = numbers[:, :3]
     along = positions @ np.cross(rows, columns)
     order, duplicates = _sorted_without_duplicates(planes, along)
     geometry = VolumeGeometry(positions[order], rows, columns, spacing)
@@ -86,7 +86,8 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
     return Stack(tuple(int(index) for index in order), geometry, warnings)
 
 
-def _check_complete(planes: Sequence[Plane]) -> None:
+def _checked_numbers(planes: Sequence[Plane]) -> npt.NDArray[np.float64]:
+    """[planes, 11] position, orientation and spacing of each. Raises as `stack_planes` where one lacks them, or they are no patient's."""
     for plane in planes:
         if plane.position is None or plane.orientation is None or plane.spacing is None:
             said = {"position": plane.position, "orientation": plane.orientation, "pixel spacing": plane.spacing}
@@ -106,6 +107,7 @@ def _check_complete(planes: Sequence[Plane]) -> None:
     spacings = numbers[:, 9:]
     absurd = (spacings.min(axis=1) < SPACING_MM[0]) | (spacings.max(axis=1) > SPACING_MM[1])
     _refuse(planes, absurd, "a pixel spacing outside {} to {} mm is no patient's".format(*SPACING_MM))
+    return numbers
 
 
 def _refuse(planes: Sequence[Plane], wrong: npt.NDArray[np.bool_], what: str) -> None:
@@ -130,13 +132,14 @@ def _directions(plane: Plane) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.f
     return rows, columns / np.linalg.norm(columns), plane.spacing
 
 
-def _check_alike(planes: Sequence[Plane]) -> None:
+def _check_alike(planes: Sequence[Plane], numbers: npt.NDArray[np.float64]) -> None:
     """Every slice as the first. Discovery separates most mixtures; files may have changed since."""
     first = planes[0]
-    orientations = np.array([plane.orientation for plane in planes], np.float64)
-    spacings = np.array([plane.spacing for plane in planes], np.float64)
+    orientations, spacings = numbers[:, 3:9], numbers[:, 9:]
     turned = np.linalg.norm(orientations - orientations[0], axis=1) > np.radians(SAME_ORIENTATION_DEGREES)
     rescaled = (np.abs(spacings / spacings[0] - 1) > 0.001).any(axis=1)
+    if not (turned.any() or rescaled.any()) and all(plane.size == first.size for plane in planes):
+        return
     for index, plane in enumerate(planes):
         if plane.size != first.size:
             what = f"{plane.size[0]} x {plane.size[1]} pixels, other slices {first.size[0]} x {first.size[1]}"
@@ -223,8 +226,9 @@ def _in_a_run(gaps: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """[gaps] True where three or more equal gaps follow one another: a change of spacing, as in 5 then 10 mm heads, not missing slices."""
     same = np.abs(np.diff(gaps)) <= UNEVEN_SHARE * gaps[:-1]
     in_run = np.zeros(len(gaps), bool)
-    for index in np.flatnonzero(same[:-1] & same[1:]):
-        in_run[index : index + 3] = True
+    starts = same[:-1] & same[1:]
+    for offset in range(3):
+        in_run[offset : offset + len(starts)] |= starts
     return in_run
 
 
