@@ -175,6 +175,57 @@ def _ray(patient: HandPatient, finger: int) -> list[Bone]:
     return bones
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What the bones of a kind have in common.
+
+    Attributes:
+        stations: shares of the length at which half widths are known.  base, waist, head: those, as multiples of the bone's own three measures.
+        flat: depth over width.  proximal_dome, distal_dome, notch: mm of an adult, as `LongBone` has them.
+    """
+
+    stations: tuple[float, ...]
+    base: tuple[float, ...]
+    waist: tuple[float, ...]
+    head: tuple[float, ...]
+    flat: float
+    proximal_dome: float
+    distal_dome: float
+    notch: float = 0.0
+
+
+_PHALANX = _Form(
+    stations=(0.0, 0.05, 0.15, 0.34, 0.6, 0.8, 0.9, 0.96, 1.0),
+    base=(0.92, 1.0, 0.85),
+    waist=(1.08, 1.0, 1.06),
+    head=(0.95, 1.0, 0.9),
+    flat=0.8,
+    proximal_dome=-1.2,
+    distal_dome=1.2,
+    notch=1.3,
+)
+_FORMS = {
+    "metacarpal": _Form(
+        stations=(0.0, 0.05, 0.13, 0.26, 0.5, 0.7, 0.81, 0.89, 0.94, 1.0),
+        base=(0.93, 1.0, 0.84),
+        waist=(1.1, 1.0, 1.1),
+        head=(0.74, 0.97, 1.0, 0.84),
+        flat=0.92,
+        proximal_dome=-0.6,
+        distal_dome=4.8,
+    ),
+    "distal phalanx": _Form(
+        stations=(0.0, 0.07, 0.18, 0.42, 0.66, 0.8, 0.9, 1.0),
+        base=(0.92, 1.0, 0.8),
+        waist=(1.08, 0.95),
+        head=(0.88, 1.0, 0.92),
+        flat=0.7,
+        proximal_dome=-0.8,
+        distal_dome=2.2,
+    ),
+}
+
+
 def _tube(
     patient: HandPatient,
     title: str,
@@ -187,43 +238,20 @@ def _tube(
 ) -> LongBone:
     """One metacarpal or phalanx with the shape of its kind."""
     base, waist, head = (m * patient.scale * patient.slenderness for m in measures)
-    stations: tuple[float, ...]
-    widths: tuple[float, ...]
-    if name == "metacarpal":
-        stations = (0.0, 0.05, 0.13, 0.26, 0.5, 0.7, 0.81, 0.89, 0.94, 1.0)
-        widths = (
-            0.93 * base,
-            base,
-            0.84 * base,
-            1.1 * waist,
-            waist,
-            1.1 * waist,
-            0.74 * head,
-            0.97 * head,
-            head,
-            0.84 * head,
-        )
-        flat, proximal, distal, notch = 0.92, -0.6, 4.8, 0.0
-    elif name == "distal phalanx":
-        stations = (0.0, 0.07, 0.18, 0.42, 0.66, 0.8, 0.9, 1.0)
-        widths = (0.92 * base, base, 0.8 * base, 1.08 * waist, 0.95 * waist, 0.88 * head, head, 0.92 * head)
-        flat, proximal, distal, notch = 0.7, -0.8, 2.2, 0.0
-    else:
-        stations = (0.0, 0.05, 0.15, 0.34, 0.6, 0.8, 0.9, 0.96, 1.0)
-        widths = (0.92 * base, base, 0.85 * base, 1.08 * waist, waist, 1.06 * waist, 0.95 * head, head, 0.9 * head)
-        flat, proximal, distal, notch = 0.8, -1.2, 1.2, 1.3
+    form = _FORMS.get(name, _PHALANX)
+    widths = (*(s * base for s in form.base), *(s * waist for s in form.waist), *(s * head for s in form.head))
     return LongBone(
         name=title,
         origin=(float(joint[0]), float(joint[1]), float(joint[2])),
         axes=axes,
         length=length,
-        stations=stations,
+        stations=form.stations,
         half_width=widths,
-        half_depth=tuple(flat * w for w in widths),
+        half_depth=tuple(form.flat * w for w in widths),
         cortex=max(0.41 * waist * patient.cortex, 0.7 * patient.scale),
-        proximal_dome=proximal * patient.scale,
-        distal_dome=distal * patient.scale,
-        notch=notch * patient.scale,
+        proximal_dome=form.proximal_dome * patient.scale,
+        distal_dome=form.distal_dome * patient.scale,
+        notch=form.notch * patient.scale,
         bow=(-0.6 if finger == 5 else 0.0) * patient.scale,
         physis=_physis(patient, name, finger, length),
     )
