@@ -61,9 +61,12 @@ def fit_rule(
         scaler = fitted[0]
         weights.append(regression.coef_[0] / scaler.scale_)
         biases.append(float(regression.intercept_[0] - weights[-1] @ scaler.mean_))
-    weight = np.mean(weights, axis=0).reshape(rule.weight.shape)
-    places = weight.shape[1] * weight.shape[2]  # the logit is the mean of the places' terms, not their sum
+    # the logit is the mean of the places' terms, not their sum
+    weight = np.mean(weights, axis=0).reshape(rule.weight.shape) * rule.bias.numel()
+    normal = (features[:, known].mean((0, 1)).reshape(rule.weight.shape) * weight).sum(
+        0
+    )  # what each place says of them
     with torch.no_grad():
-        rule.weight.copy_(torch.from_numpy(weight * places))
-        rule.bias.fill_(float(np.mean(biases)))
+        rule.weight.copy_(torch.from_numpy(weight))
+        rule.bias.copy_(torch.from_numpy(float(np.mean(biases)) + normal.mean() - normal))
     return logits

@@ -104,14 +104,17 @@ class RatioNetwork(nn.Module):
 
 
 class ScatteringRule(nn.Module):
-    """A linear rule with weights of its own for every place: [B, 1, H, W] -> terms [B, 1, H / 16, W / 16], whose mean is equation 1's logit."""
+    """A linear rule with weights of its own for every place: [B, 1, H, W] -> terms [B, 1, H / 16, W / 16], whose mean is equation 1's logit.
+
+    Each place's bias is such that the known normals' mean is the same everywhere: a place stands out for how it differs from theirs.
+    """
 
     def __init__(self, size: tuple[int, int], margin: float) -> None:
         super().__init__()
         self.margin = margin
         self.scattering = Scattering(size)
         self.weight = nn.Parameter(torch.zeros(CHANNELS, size[0] // STRIDE, size[1] // STRIDE))
-        self.bias = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(self.weight.shape[1:]))
 
     def features(self, x: Tensor) -> Tensor:
         """[B, 133, H / 16, W / 16]."""

@@ -62,10 +62,13 @@ class Scattering(nn.Module):
         """|image * psi| of every wave of a scale, of an image kept at each `step`-th pixel, at each `_step(scale)`-th."""
         product = spectrum * self.get_buffer(f"waves_{step}_{scale}")[::every]
         fold = _step(scale) // step
-        height, width = product.shape[-2] // fold, product.shape[-1] // fold
-        if fold > 1:
-            product = product.unflatten(-2, (fold, height)).unflatten(-1, (fold, width)).mean((-4, -2))
-        return torch.fft.ifft2(product).abs()
+        if fold > 1:  # sums of slices: a sum over dimensions takes three times as long for complex numbers
+            for dimension in (-2, -1):
+                first, *others = product.chunk(fold, dimension)
+                product = sum(others[1:], first + others[0])
+            product = product / fold**2
+        real, imaginary = torch.view_as_real(torch.fft.ifft2(product)).unbind(-1)
+        return torch.sqrt(real * real + imaginary * imaginary)
 
 
 def _step(scale: int) -> int:

@@ -57,3 +57,12 @@ def test_a_larger_penalty_makes_a_flatter_rule(images: np.ndarray) -> None:
     features = scattered(_rule(), images, mirrored=False)
     spread = [np.ptp(fit_rule(_rule(), features, KNOWN, FOLDS, penalty)) for penalty in (1.0, 100.0)]
     assert spread[1] < 0.5 * spread[0]
+
+
+def test_a_place_says_of_the_known_normals_what_every_other_says(images: np.ndarray) -> None:
+    rule = ScatteringRule((32, 32), 0.0)
+    fit_rule(rule, scattered(rule, images, mirrored=False), KNOWN, FOLDS, 6.0)
+    with torch.inference_mode():
+        terms = rule.terms(as_input(images[KNOWN], torch.device("cpu"))).mean((0, 1))
+    torch.testing.assert_close(terms, terms.mean().expand_as(terms), rtol=0, atol=1e-3)
+    assert terms.mean() > 0
