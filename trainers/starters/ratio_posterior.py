@@ -13,7 +13,8 @@ _LIMITS = (
 _KNEE_LIMITS = (
     _LIMITS[0],
     "It was taught mirrored images too: which knee it is means nothing to it.",
-    "Its heatmap says which coarse places (a quarter of the band's side, a tenth of it for the rule on scattering) the score came from, not where a lesion ends; there is no reconstruction.",
+    "Its heatmap says which coarse places (a quarter of the band's side, a tenth of it for the rule on scattering) the score came from, not where a lesion "
+    "ends; there is no reconstruction.",
     "It looks at the band from .28 to .82 of the film's height alone: the joint must lie there, and disease above or below it is not seen.",
     "Beginning osteoarthritis (grade 2) is told from normal much less well than grades 3 and 4.",
 )
