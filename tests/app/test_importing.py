@@ -13,23 +13,12 @@ from app.state.problems import Problem
 from engine.errors import NormascopeError, StorageUnavailable, UnreadableImage
 from engine.imaging import discovery
 from engine.imaging.series import Series
-from engine.models.card import Applicability, Calibration, Card, CohortSummary, InputSpec, Preprocessing
+from engine.models.card import Applicability
 from engine.models.shelf import InstalledBundle
 from engine.store import Store
+from tests.cards import plain_card
 
-CARD = Card(
-    id="chest",
-    title="Chest model",
-    summary="",
-    method="alpha-gan",
-    architecture={},
-    input=InputSpec(spatial_dims=2, size=(64, 64)),
-    preprocessing=Preprocessing(name="chest"),
-    applicability=Applicability(modality=("CR",), body_part=("CHEST",)),
-    primary_score="x",
-    calibration=Calibration(scores={}),
-    training=CohortSummary(name=""),
-)
+CARD = plain_card(id="chest", applicability=Applicability(modality=("CR",), body_part=("CHEST",)))
 CHEST = InstalledBundle("chest", Path("/models/chest.safetensors"), "c" * 16, CARD)
 
 

@@ -21,18 +21,11 @@ from app.cli import main
 from app.main_window import MainWindow
 from app.state.settings import Settings
 from engine.models import shelf
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-    ScoreCalibration,
-)
+from engine.models.card import Applicability, Calibration, CohortSummary, ScoreCalibration
 from engine.models.shelf import InstalledBundle
 from engine.scoring.result import ScoreValue, SeriesResult
 from engine.store import Store
+from tests.cards import plain_card
 
 NAMES = ("Adler^Ida", "Brandt^Olof", "Castro^Lia", "Dahl^Nils", "Engel^Eva")
 SLICES = 9
@@ -85,14 +78,10 @@ def archive(tmp_path: Path) -> Path:
 def bundle(tmp_path: Path) -> InstalledBundle:
     """An installed model of chest radiographs. Its weights are never loaded here."""
     normals = ScoreCalibration(normal_scores=tuple(np.linspace(0.1, 1.0, 100)), n=100)
-    card = Card(
+    card = plain_card(
         id="chest-model",
         title="Chest model",
         summary="Scores chest radiographs.",
-        method="alpha-gan",
-        architecture={},
-        input=InputSpec(spatial_dims=2, size=(64, 64)),
-        preprocessing=Preprocessing(name="chest"),
         applicability=Applicability(modality=("CR", "DX"), body_part=("CHEST",)),
         primary_score="reconstruction_error",
         calibration=Calibration(scores={"reconstruction_error": normals}),

@@ -21,15 +21,14 @@ from engine.imaging.series import Series
 from engine.models.card import (
     Applicability,
     Calibration,
-    Card,
     CohortSummary,
     InputSpec,
     Metric,
-    Preprocessing,
     ScoreCalibration,
 )
 from engine.models.shelf import InstalledBundle
 from engine.store.rows import ReadingRow, ResultRow, ScoreRow, WorklistRow
+from tests.cards import plain_card
 
 NORMALS = ScoreCalibration(normal_scores=tuple(np.linspace(0, 1, 161)), n=161)
 METRIC = Metric(
@@ -46,14 +45,10 @@ CHEST = InstalledBundle(
     "chest",
     Path("/models/chest.safetensors"),
     "c" * 16,
-    Card(
+    plain_card(
         id="chest",
         title="Chest alpha-GAN",
         summary="Scores chest radiographs.",
-        method="alpha-gan",
-        architecture={},
-        input=InputSpec(spatial_dims=2, size=(64, 64)),
-        preprocessing=Preprocessing(name="chest"),
         applicability=Applicability(modality=("CR",), body_part=("CHEST",)),
         primary_score="latent",
         calibration=Calibration(scores={"latent": NORMALS, "ssim": NORMALS}),

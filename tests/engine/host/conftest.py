@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from engine.imaging.series import Series
-from engine.models.card import Applicability, Calibration, Card, CohortSummary, InputSpec, Preprocessing
 from engine.store import Store
+from tests.cards import plain_card
 
 DOUBLE = Path(__file__).with_name("double_engine.py")
 BUNDLE = "d" * 16
@@ -110,19 +110,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def register(store: Store) -> Callable[..., None]:
     def register(hash: str = BUNDLE, path: str = "") -> None:
-        card = Card(
-            id=f"double-{hash[0]}",
-            title="Mean grey",
-            summary="",
-            method="none",
-            architecture={},
-            input=InputSpec(spatial_dims=2, size=(8, 8)),
-            preprocessing=Preprocessing(name="chest"),
-            applicability=Applicability(),
-            primary_score="grey",
-            calibration=Calibration(scores={}),
-            training=CohortSummary(name="none"),
-        )
+        card = plain_card(id=f"double-{hash[0]}", title="Mean grey", method="none", primary_score="grey")
         store.register_bundle(SimpleNamespace(path=path or f"/models/{hash}.safetensors", hash=hash, card=card))
 
     return register

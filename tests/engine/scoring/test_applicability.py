@@ -7,24 +7,14 @@ import dataclasses
 import pytest
 
 from engine.imaging.series import Series
-from engine.models.card import Applicability, Calibration, Card, CohortSummary, InputSpec, Preprocessing
+from engine.models.card import Applicability, Card, InputSpec
 from engine.scoring.applicability import age_in_years, why_not
+from tests.cards import plain_card
 
 
 def card(spatial_dims: int = 2, **limits) -> Card:
-    return Card(
-        id="chest-model",
-        title="Chest model",
-        summary="",
-        method="alpha-gan",
-        architecture={},
-        input=InputSpec(spatial_dims=spatial_dims, size=(128,) * spatial_dims),
-        preprocessing=Preprocessing(name="chest"),
-        applicability=Applicability(**limits),
-        primary_score="code_norm",
-        calibration=Calibration(scores={}),
-        training=CohortSummary(name="test"),
-    )
+    size = InputSpec(spatial_dims=spatial_dims, size=(128,) * spatial_dims)
+    return plain_card(input=size, applicability=Applicability(**limits))
 
 
 CHEST = card(modality=("CR", "DX"), body_part=("CHEST",), view=("PA", "AP"), age_years=(1.0, 6.0))

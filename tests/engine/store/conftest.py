@@ -13,17 +13,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from engine.imaging.series import Series
-from engine.models.card import (
-    Applicability,
-    Calibration,
-    Card,
-    CohortSummary,
-    InputSpec,
-    Preprocessing,
-)
+from engine.models.card import Applicability
 from engine.scoring.result import ScoreValue, SeriesResult
 from engine.store import Store
 from engine.store.rows import Job
+from tests.cards import plain_card
 
 
 @pytest.fixture
@@ -59,19 +53,7 @@ def make_series() -> Callable[..., Series]:
 @pytest.fixture
 def make_bundle() -> Callable[..., SimpleNamespace]:
     def make(hash: str = "a" * 16, id: str = "chest-model") -> SimpleNamespace:
-        card = Card(
-            id=id,
-            title="A chest model",
-            summary="",
-            method="alpha-gan",
-            architecture={},
-            input=InputSpec(spatial_dims=2, size=(64, 64)),
-            preprocessing=Preprocessing(name="chest"),
-            applicability=Applicability(modality=("CR", "DX")),
-            primary_score="error",
-            calibration=Calibration(scores={}),
-            training=CohortSummary(name="normals"),
-        )
+        card = plain_card(id=id, title="A chest model", applicability=Applicability(modality=("CR", "DX")))
         return SimpleNamespace(id=id, path=Path(f"/models/{id}.safetensors"), hash=hash, card=card)
 
     return make
