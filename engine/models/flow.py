@@ -104,6 +104,7 @@ class _Hidden(torch.autograd.Function):
         found = torch.empty_like(x)
         of_first, of_second, of_third = (torch.zeros_like(each) for each in (first, second, third))
         of_b, of_c = x.new_zeros(len(first)), x.new_zeros(len(second))
+        ones = x.new_ones(max(before.shape[1] for before in kept[::2]))  # a product with them is quicker than a sum
         end = 0
         for before, after in zip(
             kept[::2], kept[1::2], strict=True
@@ -113,10 +114,10 @@ class _Hidden(torch.autograd.Function):
             of_third.addmm_(given, after.T)
             above = _rectified_backward(third.T @ given, after)
             of_second.addmm_(above, before.T)
-            of_c += above.sum(1)
+            of_c.addmv_(above, ones[: above.shape[1]])
             above = _rectified_backward(second.T @ above, before)
             of_first.addmm_(above, x[:, piece].T)
-            of_b += above.sum(1)
+            of_b.addmv_(above, ones[: above.shape[1]])
             torch.mm(first.T, above, out=found[:, piece])
         return found, of_first, of_b, of_second, of_c, of_third
 

@@ -10,7 +10,7 @@ import ctypes
 import functools
 import platform
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
 _NEVER = 2**31 - 1
 
 
@@ -25,6 +25,7 @@ def keep_freed_memory() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-        return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER))
+        # a thread's own arena would give back what it frees all the same, and end with the thread
+        return all(mallopt(*told) for told in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_ARENA_MAX, 1)))
     except (OSError, AttributeError):
         return False

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models import parts_at_once
 from engine.models.flow import FlowStep, Retraced, squeezed, unsqueezed
 
 
@@ -86,17 +87,27 @@ class Glow(nn.Module):
 
     def forward(self, x: Tensor) -> Encoded:
         """[B, 1, *S] -> its latents and log density."""
+        with torch.autocast(x.device.type, enabled=False):
+            parameters = [p for p in self.parameters() if p.requires_grad]
+            if torch.is_grad_enabled() and parameters and parts_at_once.pays(x):
+                levels = len(self.levels)
+                found = parts_at_once.with_gradients(self._encoded, x, parameters, axes=[1] * levels + [0] * levels)
+            else:
+                found = self._encoded(x)
+            return Encoded(found[: len(self.levels)], found[len(self.levels) :], self._constant())
+
+    def _encoded(self, x: Tensor) -> tuple[Tensor, ...]:
+        """[B, 1, *S] -> each level's latents, and then each level's log scales."""
         latents: list[Tensor] = []
         log_scales: list[Tensor] = []
-        with torch.autocast(x.device.type, enabled=False):
-            h = x.transpose(0, 1).float()
-            for level in self.levels:
-                h, log_scale = self._stepped(squeezed(h), level)  # type: ignore[arg-type]
-                if level is not self.levels[-1]:
-                    h, z = h.chunk(2)
-                    latents.append(z)
-                log_scales.append(log_scale)
-            return Encoded((*latents, h), tuple(log_scales), self._constant())
+        h = x.transpose(0, 1).float()
+        for level in self.levels:
+            h, log_scale = self._stepped(squeezed(h), level)  # type: ignore[arg-type]
+            if level is not self.levels[-1]:
+                h, z = h.chunk(2)
+                latents.append(z)
+            log_scales.append(log_scale)
+        return (*latents, h, *log_scales)
 
     def _stepped(self, h: Tensor, level: Sequence[FlowStep]) -> tuple[Tensor, Tensor]:
         """[C, B, *S] through the steps of a level, and the sum of their log scales [B, *S]."""

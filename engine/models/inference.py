@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal, overload
 
@@ -24,6 +23,7 @@ from engine.models.depthwise_pooling import quicken_pooling
 from engine.models.freed_memory import keep_freed_memory
 from engine.models.fused_convolution import fuse_rectifiers, fuses_on
 from engine.models.narrow_transposed import quicken_narrow
+from engine.models.parts_at_once import thread_each
 from engine.models.rectified_convolution import RectifiedConvolution
 from engine.models.upsampled_convolution import UpsampledConvolution
 from engine.models.winograd import quicken_wide
@@ -128,20 +128,13 @@ def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torc
 
 
 def in_pieces(anomaly: Callable[[Tensor], Anomaly], most: int, x: Tensor) -> Anomaly:
-    """The answers for [B, C, *S], a piece of at most `most` images at a time, as many pieces at once as torch has threads.
-
-    Threads that each take a piece of their own never wait for each other; those that share one wait at each layer, all for the slowest.
-    """
+    """The answers for [B, C, *S], a piece of at most `most` images at a time, as many pieces at once as torch has threads."""
     threads = torch.get_num_threads()
     pieces = x.split(max(1, min(most, math.ceil(len(x) / threads))))
     if threads == 1 or len(pieces) == 1:
         return joined([anomaly(piece) for piece in pieces])
-    workers = min(threads, len(pieces))
-    try:
-        with ThreadPoolExecutor(workers, "piece", torch.set_num_threads, (threads // workers,)) as pool:
-            return joined(list(pool.map(anomaly, pieces)))
-    finally:
-        torch.set_num_threads(threads)  # part of the setting is one for all threads
+    with thread_each(len(pieces)) as pool:
+        return joined(list(pool.map(anomaly, pieces)))
 
 
 def ready_network(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> AnomalyModel:
