@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from engine.errors import BundleRejected, StorageUnavailable
 from engine.models.base import AnomalyModel
@@ -121,6 +122,18 @@ def load_bundle(path: str | Path, device: str | torch.device = "cpu") -> Bundle:
     return Bundle(model, card, bundle_hash(path), tables[0], tables[1], path)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of first weights on the meta device, where there are none: for normal ones torch imports its compiler, for seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if func in (Tensor.normal_, torch.nn.init.normal_):
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
 def _network(path: Path, card: Card, stored: dict[str, tuple[int, ...]]) -> AnomalyModel:
     """The card's network, built only after its shapes were seen to be those in the file: a card cannot ask for more memory than it brings."""
     kind = model_class(card.method)
@@ -130,7 +143,7 @@ def _network(path: Path, card: Card, stored: dict[str, tuple[int, ...]]) -> Anom
         cure="Ask its maker for a bundle whose card and weights belong together.",
     )
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             described: dict[str, Any] = kind(**card.architecture).state_dict()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise wrong from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -185,3 +186,11 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one(
         save_bundle(path, model, card, None, None)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_reading_a_bundle_imports_no_compiler(tiny_bundle_file: Path) -> None:
+    """Which takes as long as torch itself: each start of the engine would wait for it."""
+    code = "import sys; from engine.models.bundle import load_bundle; load_bundle(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tiny_bundle_file)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    assert subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout == "False\n"
