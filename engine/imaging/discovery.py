@@ -111,8 +111,7 @@ def _from_row(row: CohortRow, listener: _Listener) -> Iterator[Series]:
 
 
 def _files_below(folder: Path, listener: _Listener) -> Iterator[str]:
-    """Every file below the folder in natural order ("2" before "10"), following links to folders but never round in a circle."""
-
+    """Every file below the folder in natural order ("2" before "10"), following links to folders but never round in a circle; documents are told apart."""
     seen: set[str] = set()
     waiting = [str(folder)]
     while waiting:
