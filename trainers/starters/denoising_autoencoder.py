@@ -78,7 +78,6 @@ DENOISING_AUTOENCODER = [
         ),
         recipe={
             "network": "in three dimensions at half the size, widths 12 to 48, 0.5 million weights",
-            "stored": "as float16, by which ssim moves by less than a fifth of its standard deviation and every other score by a hundredth",
             "training": _TRAINING,
         },
     ),
