@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import StorageUnavailable
+from engine.models.card import Card
 from engine.models.shelf import SHIPPED, InstalledBundle, user_folder
 
 
@@ -18,7 +19,7 @@ def readers(applying: Sequence[InstalledBundle], chosen: frozenset[str]) -> list
     """Of the bundles that apply to one series, those that read it: all that a person chose, else one.
 
     That one is a site's own bundle before one that ships, and then the one whose ranking score did best on its validation patients, by the lower end
-    of its interval, so that a figure from a handful of patients does not win.
+    of its interval, so that a figure from a handful of patients does not win, less what it lost when films were shown without borders and letters.
     """
     named = [bundle for bundle in applying if bundle.id in chosen]
     return named or ([max(applying, key=_standing)] if applying else [])
@@ -26,7 +27,16 @@ def readers(applying: Sequence[InstalledBundle], chosen: frozenset[str]) -> list
 
 def _standing(bundle: InstalledBundle) -> tuple[bool, float]:
     metric = bundle.card.evaluation.get(bundle.card.primary_score)
-    return not bundle.path.is_relative_to(SHIPPED), metric.auroc_ci95[0] if metric is not None else 0.0
+    surely = metric.auroc_ci95[0] + min(0.0, shortcut_change(bundle.card)) if metric is not None else 0.0
+    return not bundle.path.is_relative_to(SHIPPED), surely
+
+
+def shortcut_change(card: Card) -> float:
+    """Change of AUROC without borders and burned-in letters (trainers/shortcuts.py); 0 where the card's recipe does not say."""
+    try:
+        return float(card.recipe["shortcut_checks"]["without either"]["change"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def chosen_ids() -> frozenset[str]:

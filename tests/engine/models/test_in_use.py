@@ -44,6 +44,18 @@ def test_the_one_that_surely_did_best_reads(card: Card) -> None:
     assert readers([], NOBODY) == []
 
 
+def test_one_that_reads_the_film_instead_of_the_patient_stands_back(card: Card) -> None:
+    def checked(change: object) -> Card:
+        return card.model_copy(update={"recipe": {"shortcut_checks": {"without either": {"change": change}}}})
+
+    border, body = bundle(checked(-0.08), "border", 0.98, 0.97), bundle(checked(-0.005), "body", 0.95, 0.94)
+    assert readers([border, body], NOBODY) == [body]
+    better = bundle(checked(0.2), "better", 0.98, 0.93)  # hiding borders may help; that is no merit
+    assert readers([better, body], NOBODY) == [body]
+    unreadable = bundle(checked("much"), "unreadable", 0.98, 0.97)
+    assert readers([unreadable, body], NOBODY) == [unreadable]
+
+
 def test_a_sites_own_model_reads_before_one_that_ships(card: Card, own_folder: Path) -> None:
     ours = bundle(card, "ours", 0.7, 0.6, own_folder)
     assert readers([bundle(card, "shipped", 0.9, 0.88), ours], NOBODY) == [ours]
