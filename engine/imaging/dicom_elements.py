@@ -31,6 +31,12 @@ _LONG = struct.Struct("<I").unpack_from
 _Step = tuple[int, int, int, bool]
 """An element's tag, where behind its start the value begins, where the next element begins, and whether the value is wanted."""
 
+_Stretch = tuple[bytes, int]
+"""Elements that nobody wants, one behind the other, and the last one's tag."""
+_SEEN: _Stretch = (b"", 0)
+_VARIES: _Stretch = (b"", -1)
+"""In place of a stretch: its first element was met once; or it has another value in each file, and is passed by itself."""
+
 
 class Unusual(Exception):
     """Not the plain case: leave it to pydicom."""
@@ -62,7 +68,8 @@ class Elements:
 
 class ElementWalk:
     """Walks data sets for the same elements. What an element's first eight bytes say (tag, representation, length) is worked out once: the files
-    of a folder repeat the same few hundred.
+    of a folder repeat the same few hundred. Where they repeat whole stretches that nobody wants, a scanner's private elements above all, these are
+    compared and passed at once.
     """
 
     def __init__(self, wanted: Collection[int], *, implicit: bool, before: int = 0xFFFFFFFF) -> None:
@@ -71,6 +78,7 @@ class ElementWalk:
         self._implicit = implicit
         self._before = before
         self._known: dict[bytes, _Step] = {}
+        self._stretches: dict[bytes, _Stretch] = {}
 
     def __call__(self, data: bytes, start: int, *, complete: bool) -> Elements:
         """The wanted elements of the data set that begins at `start`, up to its pixel data or `before`.
@@ -83,10 +91,12 @@ class ElementWalk:
             Unusual: anything that the standard does not foresee here.
         """
         found = Elements()
-        values, known, end = found.values, self._known, len(data)  # locals: this loop is most of a header's time
+        # locals: this loop is most of a header's time
+        values, known, stretches, end = found.values, self._known, self._stretches, len(data)
         position, last = start, 0
         while True:
-            step = known.get(data[position : position + 8]) or self._step(found, data, position, complete)
+            beginning = data[position : position + 8]
+            step = known.get(beginning) or self._step(found, data, position, complete)
             if step is None:
                 return found
             tag, value, size, wanted = step
@@ -99,7 +109,44 @@ class ElementWalk:
                         raise NeedMore
                     return found
                 values[tag] = data[position + value : position + size]
+            else:
+                stretch = stretches.get(beginning)
+                if stretch is None or not stretch[0] or not data.startswith(stretch[0], position):
+                    stretch = self._learned(stretch, beginning, data, position)
+                if stretch[0]:
+                    position += len(stretch[0])
+                    last = stretch[1]
+                    continue
             position += size
+
+    def _learned(self, before: _Stretch | None, beginning: bytes, data: bytes, position: int) -> _Stretch:
+        """What the unwanted elements from `position` on share with those that began so before; in files after this one they are passed at once."""
+        if before is _VARIES:
+            return before
+        if before is None:
+            if len(self._stretches) >= _MOST_KNOWN:
+                self._stretches.clear()
+            stretch = _SEEN
+        elif before is _SEEN:
+            stretch = self._same(data[position:], None)
+        else:
+            stretch = self._same(data[position:], before[0])
+        self._stretches[beginning] = stretch
+        return stretch
+
+    def _same(self, data: bytes, before: bytes | None) -> _Stretch:
+        """The unwanted elements that `data` begins with, as far as they are known and, where there is one, equal to an earlier stretch."""
+        position, last = 0, 0
+        limit = len(data) if before is None else min(len(data), len(before))
+        while True:
+            step = self._known.get(data[position : position + 8])
+            if step is None or step[0] <= last or step[3] or position + step[2] > limit:
+                break
+            after = position + step[2]
+            if before is not None and data[position:after] != before[position:after]:
+                break
+            position, last = after, step[0]
+        return (data[:position], last) if position else _VARIES
 
     def _step(self, found: Elements, data: bytes, position: int, complete: bool) -> _Step | None:
         """What the element at `position` is; None where the walk ends, which `found` then says."""
@@ -137,6 +184,8 @@ class ElementWalk:
         if vr in _SHORT_VRS:
             return 8, length, vr
         if vr in _LONG_VRS:
+            if position + 12 > len(data):
+                raise Unusual("cut inside an element's beginning")
             return 12, _LONG(data, position + 8)[0], vr
         raise Unusual(f"unknown value representation {vr!r}")
 
