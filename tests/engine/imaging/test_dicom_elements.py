@@ -57,7 +57,11 @@ def test_what_was_learned_from_other_files_changes_nothing(
         elements = sorted(values.items(), reverse=order == 0)
         data = _encoded(elements)
         data = data[: len(data) - cut]
-        assert _walked(walk, data, complete) == _walked(ElementWalk(WANTED, implicit=False), data, complete)
+        found, anew = (_walked(one, data, complete) for one in (walk, ElementWalk(WANTED, implicit=False)))
+        if order == 0 and isinstance(found, str):  # out of order and cut as well: either may be said first
+            assert isinstance(anew, str)
+        else:
+            assert found == anew
 
 
 class _Counted(dict[bytes, tuple[int, int, int, bool]]):
