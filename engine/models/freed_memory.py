@@ -25,7 +25,8 @@ def keep_freed_memory() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-        # a thread's own arena would give back what it frees all the same, and end with the thread
+        # a thread's own arena would give back what it frees all the same, and end with the thread; one that other threads left behind
+        # before now may still be taken up, and then does (2 of 10 processes)
         return all(mallopt(*told) for told in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_ARENA_MAX, 1)))
     except (OSError, AttributeError):
         return False
