@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
         self.viewer = Viewer()
         self.results = ResultsPanel()
         self.problems = ProblemsPanel()
+        self._opened = ""
         self.status = StatusLine()
         self.panes = Panes(self.worklist, self.viewer, self.results, self.problems, self.viewer.actions())
         self.opening = Opening(store, settings, self)
@@ -214,14 +215,17 @@ class MainWindow(QMainWindow):
             self.engine.start()
 
     def _show_opening(self, words: str) -> None:
-        self.status.show_doing(words)
+        if words:
+            self._opened = ""
+        self.status.show_doing(words or self._opened)  # when the work ends, what came of it stays
         if words and not self.panes.image_is_shown:
             self.panes.empty.wait(words)
         elif not self.worklist.everything:
             self.panes.empty.invite()
 
     def _imported(self, imported: Imported) -> None:
-        self.status.show_doing(imported.in_words())
+        self._opened = imported.in_words()
+        self.status.show_doing(self._opened)
         if not self.worklist.everything:
             self.worklist.refresh()
 

@@ -51,6 +51,17 @@ def test_bad_file_is_one_line_with_a_cure_and_the_rest_is_opened(
     assert empty_window.status.problems.text() == "1 problem"
 
 
+def test_what_came_of_opening_stays_in_the_line_at_the_foot(
+    empty_window: MainWindow, archive: Path, qtbot: QtBot
+) -> None:
+    (archive / "letter.pdf").write_bytes(b"%PDF-1.4")
+    with qtbot.waitSignal(empty_window.opening.importer.finished, timeout=15000):
+        drop(empty_window, archive)
+    qtbot.waitUntil(lambda: not empty_window.opening.busy, timeout=5000)
+    qtbot.wait(300)  # the end of the work is told after what came of it
+    assert "1 file passed over, no image: letter.pdf" in empty_window.status.doing.text()
+
+
 def test_the_same_folder_again_adds_nothing(window: MainWindow, archive: Path, qtbot: QtBot) -> None:
     with qtbot.waitSignal(window.opening.importer.finished, timeout=15000) as finished:
         drop(window, archive)
