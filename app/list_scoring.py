@@ -103,13 +103,17 @@ def model_menu(
     bundles: Sequence[InstalledBundle],
     chosen: Callable[[InstalledBundle | None], object],
 ) -> QMenu:
-    """Which model is to score the `studies` of the list; `chosen(None)` asks for all that apply."""
+    """Which model is to score the `studies` of the list, by what models read; `chosen(None)` asks for all that apply."""
+    from engine.models.purpose import by_purpose
+
     menu = QMenu(parent)
     many = "the study" if studies == 1 else f"all {studies:,} studies"
     menu.addAction(f"Score {many} of this list with…").setEnabled(False)  # a section's words are not drawn by the style
     menu.addSeparator()
     menu.addAction("Every model that applies by itself", partial(chosen, None))
     menu.addSeparator()
-    for bundle in sorted(bundles, key=lambda bundle: bundle.card.title):
-        menu.addAction(bundle.card.title, partial(chosen, bundle))
+    for words, group in by_purpose(bundles):
+        place = menu.addMenu(words) if len(group) > 1 else menu
+        for bundle in group:
+            place.addAction(bundle.card.title, partial(chosen, bundle))
     return menu

@@ -11,6 +11,7 @@ from engine.models.card import (
     Card,
     CohortSummary,
     InputSpec,
+    Metric,
     Preprocessing,
     ScoreCalibration,
 )
@@ -35,6 +36,20 @@ def plain_card(**values: Any) -> Card:
         "training": CohortSummary(name="none"),
     }
     return Card(**usual | values)
+
+
+def metric_of(auroc: float, lowest: float | None = None, highest: float = 1.0) -> Metric:
+    """A figure on nine patients of either class; its interval begins at `lowest`, at the figure itself by default."""
+    return Metric(
+        auroc=auroc,
+        auroc_ci95=(auroc if lowest is None else lowest, highest),
+        auprc=auroc,
+        youden_cutoff=0,
+        sensitivity=0,
+        specificity=0,
+        n_normal=9,
+        n_abnormal=9,
+    )
 
 
 def card_of(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app import appearance
-from app.results.labels import text
+from app.results.labels import Foldout, heading, text
 from engine.imaging.series import Series
 
 if TYPE_CHECKING:  # cards are read after the first frame
     from engine.models.shelf import InstalledBundle
 
 APPLIES = "it applies, and another model reads such images unasked"
+MOST_SHOWN = 2
+"""Models of one kind of image that are listed at once; of more, the best is, and the others are folded away."""
 
 
 class NotApplied(QWidget):
@@ -46,12 +49,37 @@ class NotApplied(QWidget):
             column.addWidget(text(_sentence(words), appearance.TEXT_QUIET))
             if refused:
                 column.addWidget(text(",  ".join(bundle.card.title for bundle in group), appearance.TEXT_FAINT))
-            for bundle in () if refused else group:
-                column.addLayout(self._named(bundle))
-            if not refused and not hinted:
+            if refused:
+                continue
+            if not hinted:
                 hinted = True
                 hint = text("L scores the whole list with one model", appearance.TEXT_FAINT, appearance.SMALL_PIXELS)
                 column.addWidget(hint)
+            self._add_to_be_named(column, group)
+
+    def _add_to_be_named(self, column: QVBoxLayout, bundles: Sequence[InstalledBundle]) -> None:
+        """A button a model, by what they read: a person knows the body part and not the methods."""
+        from engine.models.purpose import by_purpose
+
+        kinds = by_purpose(bundles)
+        for words, group in kinds:
+            if len(kinds) > 1:
+                column.addSpacing(4)
+                column.addWidget(heading(words))
+            shown = group if len(group) <= MOST_SHOWN else group[:1]
+            for bundle in shown:
+                column.addLayout(self._named(bundle))
+            if others := group[len(shown) :]:
+                column.addWidget(Foldout(f"{len(others)} others", partial(self._all_named, others)))
+
+    def _all_named(self, bundles: Sequence[InstalledBundle]) -> QWidget:
+        lines = QWidget()
+        column = QVBoxLayout(lines)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        for bundle in bundles:
+            column.addLayout(self._named(bundle))
+        return lines
 
     def _named(self, bundle: InstalledBundle) -> QHBoxLayout:
         button = QPushButton("Score with it")

@@ -22,10 +22,11 @@ def readers(applying: Sequence[InstalledBundle], chosen: frozenset[str]) -> list
     of its interval, so that a figure from a handful of patients does not win, less what it lost when films were shown without borders and letters.
     """
     named = [bundle for bundle in applying if bundle.id in chosen]
-    return named or ([max(applying, key=_standing)] if applying else [])
+    return named or ([max(applying, key=standing)] if applying else [])
 
 
-def _standing(bundle: InstalledBundle) -> tuple[bool, float]:
+def standing(bundle: InstalledBundle) -> tuple[bool, float]:
+    """What `readers` chooses by, the greatest first."""
     metric = bundle.card.evaluation.get(bundle.card.primary_score)
     surely = metric.auroc_ci95[0] + min(0.0, shortcut_change(bundle.card)) if metric is not None else 0.0
     return not bundle.path.is_relative_to(SHIPPED), surely

@@ -81,3 +81,18 @@ def test_a_model_that_came_later_is_told_of_and_scores_what_is_here(
     later.close()
     later.deleteLater()
     store.close()
+
+
+def test_models_of_one_body_part_are_a_menu_of_their_own(
+    empty_window: MainWindow, pictures: Path, bundle: InstalledBundle, qtbot: QtBot
+) -> None:
+    window = empty_window
+    window.open_paths([str(pictures)])
+    qtbot.waitUntil(lambda: len(window.worklist.model.rows) == 4 and not window.opening.busy, timeout=15000)
+    second = bundle.card.model_copy(update={"id": "second", "title": "Second chest model"})
+    window.reading.bundles = [*window.reading.bundles, replace(bundle, hash="d" * 16, card=second)]
+    qtbot.keyClick(window, Qt.Key.Key_L)
+    menu = next(menu for menu in window.worklist.findChildren(QMenu) if menu.title() == "Chest radiographs")
+    assert {action.text() for action in menu.actions()} == {"Chest model", "Second chest model"}
+    next(action for action in menu.actions() if action.text() == "Second chest model").trigger()
+    qtbot.waitUntil(lambda: "Queued 4 of 4 image series for Second chest model" in window.status.doing.text())

@@ -178,6 +178,24 @@ def test_a_person_may_name_the_model_for_a_file_without_tags(panel: ResultsPanel
     assert wanted.args == ["s1", "c" * 16]
 
 
+def test_for_a_file_without_tags_models_stand_by_what_they_read_and_of_many_the_best_alone(
+    panel: ResultsPanel,
+) -> None:
+    def named(number: int, of: InstalledBundle, lowest: float) -> InstalledBundle:
+        metric = METRIC.model_copy(update={"auroc_ci95": (lowest, 1.0)})
+        card = of.card.model_copy(update={"title": f"Model {number}", "evaluation": {"latent": metric}})
+        return replace(of, id=f"m{number}", hash=f"{number:016}", card=card)
+
+    png = replace(SERIES, format="raster", modality="", body_part="")
+    bundles = [named(1, CHEST, 0.6), named(2, KNEE, 0.5), named(3, KNEE, 0.9), named(4, KNEE, 0.7)]
+    panel.show_study(replace(ROW, percentile=None), session_of(series=(png,)), bundles, [])
+    shown = [word for word in words(panel).splitlines() if word.endswith("radiographs") or word.startswith("Model ")]
+    assert shown == ["Chest radiographs", "Model 1", "Knee radiographs", "Model 3"]
+    others = next(part for part in panel.findChildren(Foldout) if part.button.text() == "2 others")
+    others.button.click()
+    assert "Model 4" in words(panel) and "Model 2" in words(panel)
+
+
 def test_a_reason_that_several_models_share_is_said_once(panel: ResultsPanel) -> None:
     def of(number: int, **changes: object) -> InstalledBundle:
         card = CHEST.card.model_copy(update={"title": f"Model {number}", **changes})

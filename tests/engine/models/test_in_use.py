@@ -8,9 +8,10 @@ import pytest
 
 from engine.errors import StorageUnavailable
 from engine.models import in_use, shelf
-from engine.models.card import Card, Metric
+from engine.models.card import Card
 from engine.models.in_use import choose, chosen_ids, readers
 from engine.models.shelf import SHIPPED, InstalledBundle
+from tests.cards import metric_of
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -22,18 +23,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bundle(card: Card, name: str, auroc: float | None, low: float = 0.0, folder: Path = SHIPPED) -> InstalledBundle:
-    evaluation = {}
-    if auroc is not None:
-        evaluation[card.primary_score] = Metric(
-            auroc=auroc,
-            auroc_ci95=(low, 1.0),
-            auprc=auroc,
-            youden_cutoff=0,
-            sensitivity=0,
-            specificity=0,
-            n_normal=9,
-            n_abnormal=9,
-        )
+    evaluation = {} if auroc is None else {card.primary_score: metric_of(auroc, low)}
     path = folder / f"{name}{shelf.SUFFIX}"
     return InstalledBundle(name, path, name, card.model_copy(update={"id": name, "evaluation": evaluation}))
 
