@@ -13,7 +13,7 @@ def purpose(card: Card) -> str:
     """What a model reads, in a few words: "Knee radiographs, ages 40 to 85", "Head CT phantoms", "Radiographs" where the card says no more."""
     limits = card.applicability
     parts = "/".join(part.replace("_", " ").lower() for part in limits.body_part)
-    kind = "CT" if card.input.spatial_dims == 3 else "radiographs"
+    kind = "CT" if card.input.spatial_dims == 3 else "radiograph" if limits.synthetic else "radiographs"
     words = " ".join(word for word in (parts, kind, "phantoms" if limits.synthetic else "") if word)
     ages = f", ages {limits.age_years[0]:g} to {limits.age_years[1]:g}" if limits.age_years else ""
     return words[:1].upper() + words[1:] + ages

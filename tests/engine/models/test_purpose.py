@@ -22,6 +22,7 @@ def bundle(name: str, auroc: float = 0.5, folder: Path = SHIPPED, **values: obje
 def test_what_a_model_reads_is_said_in_words() -> None:
     assert purpose(plain_card(applicability=KNEES)) == "Knee radiographs, ages 40 to 85"
     assert purpose(plain_card(applicability=HEADS, input=VOLUME)) == "Head CT phantoms"
+    assert purpose(plain_card(applicability=Applicability(synthetic=True))) == "Radiograph phantoms"
     several = Applicability(body_part=("ELBOW", "LEFT_HAND"))
     assert purpose(plain_card(applicability=several)) == "Elbow/left hand radiographs"
     assert purpose(plain_card()) == "Radiographs"
