@@ -73,7 +73,7 @@ def score(
         str | None,
         typer.Option(
             help="An installed model's id, a bundle file, ensemble (the mean percentile of all that apply) or ensemble:ID,ID;"
-            " without it, every model that applies."
+            " without it, the model that reads such studies unasked."
         ),
     ] = None,
     out: Out = Path("normascope-results"),

@@ -19,6 +19,7 @@ from engine.errors import ImplausibleImage, InconsistentSeries, UnreadableImage
 from engine.imaging import sources
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.nifti_header import HEADER_BYTES, NiftiHeader, parse_nifti_header
+from engine.imaging.projection_spacing import UNKNOWN, impossible, is_plausible
 from engine.imaging.radiograph import Radiograph
 from engine.imaging.series_files import SeriesFiles
 from engine.imaging.slice_stack import Plane, middle_out, stack_planes
@@ -101,7 +102,10 @@ def read_nifti_volume(series: SeriesFiles, *, on_slice: Callable[[Volume, int], 
 
 
 def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
-    """A file of one slice as a radiograph: float32 pixels, shown from their 1st to their 99th percentile. Raises as `read_nifti_volume`."""
+    """A file of one slice as a radiograph: float32 pixels, shown from their 1st to their 99th percentile.
+
+    Raises as `read_nifti_volume`, but of an absurd spacing: as in DICOM films, it is not used, and a warning says so.
+    """
     where = series.sources[0]
     image = _read(where)
     if image.stored.shape[0] != 1:
@@ -112,12 +116,14 @@ def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
     _check_finite(pixels, where)
     low, high = (float(value) for value in np.percentile(pixels, (1, 99)))
     spacing = float(np.linalg.norm(image.steps[1])), float(np.linalg.norm(image.steps[2]))
+    trusted = is_plausible(spacing)
+    doubts = () if trusted else (impossible("A pixel spacing", spacing), UNKNOWN)
     return Radiograph(
         pixels,
-        spacing,
+        spacing if trusted else None,
         Window((low + high) / 2, max(high - low, 1e-3), "LINEAR_EXACT"),
-        spacing_source="NIfTI",
-        warnings=(*series.warnings, *image.header.warnings),
+        spacing_source="NIfTI" if trusted else "",
+        warnings=(*series.warnings, *image.header.warnings, *doubts),
     )
 
 

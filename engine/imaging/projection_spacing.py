@@ -11,6 +11,9 @@ SMALLEST_MM, LARGEST_MM = 0.005, 10.0
 """Mammography detectors reach 0.05 mm; a pixel beyond 10 mm shows nothing."""
 
 
+UNKNOWN = "The file gives no pixel spacing: distances cannot be measured."
+
+
 @dataclass(frozen=True)
 class ProjectionSpacing:
     """(row, column) mm or None; the attribute that it comes from; what a reader must know before measuring."""
@@ -18,6 +21,16 @@ class ProjectionSpacing:
     millimetres: tuple[float, float] | None
     source: str
     warnings: tuple[str, ...]
+
+
+def is_plausible(pair: tuple[float, float]) -> bool:
+    """Whether the pixels of a patient's image can lie so far apart, (row, column) mm."""
+    return all(math.isfinite(value) and SMALLEST_MM <= value <= LARGEST_MM for value in pair)
+
+
+def impossible(name: str, pair: tuple[float, float]) -> str:
+    """The warning about a spacing that `is_plausible` refuses."""
+    return f"{name} of {pair[0]:g} x {pair[1]:g} mm is impossible and is not used."
 
 
 def projection_spacing(header: ImageHeader) -> ProjectionSpacing:
@@ -36,17 +49,15 @@ def projection_spacing(header: ImageHeader) -> ProjectionSpacing:
     for name, pair in candidates.items():
         if pair is None:
             continue
-        if all(math.isfinite(value) and SMALLEST_MM <= value <= LARGEST_MM for value in pair):
+        if is_plausible(pair):
             sound[name] = pair
         else:
-            warnings.append(f"{name} of {pair[0]:g} x {pair[1]:g} mm is impossible and is not used.")
+            warnings.append(impossible(name, pair))
     pixel, imager = sound.get("PixelSpacing"), sound.get("ImagerPixelSpacing")
     if pixel is not None and imager is not None and pixel == imager and not header.spacing_calibration:
         del sound["PixelSpacing"]
     if not sound:
-        return ProjectionSpacing(
-            None, "", (*warnings, "The file gives no pixel spacing: distances cannot be measured.")
-        )
+        return ProjectionSpacing(None, "", (*warnings, UNKNOWN))
     name = next(iter(sound))
     if name == "ImagerPixelSpacing":
         warnings.append("Distances are at the detector: anatomy is shown magnified, and measures too long.")

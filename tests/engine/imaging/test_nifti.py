@@ -233,3 +233,10 @@ def test_a_single_slice_is_a_radiograph(tmp_path, as_series):
     )  # the first row is the patient's front, the first column the patient's right
     with pytest.raises(InconsistentSeries, match="7 slices"):
         read_nifti_radiograph(as_series(write_nifti(tmp_path / "b.nii", ramp(), sform=AXES), file_format="nifti"))
+
+
+def test_an_absurd_spacing_of_a_radiograph_is_not_measured_with(tmp_path, as_series):
+    path = write_nifti(tmp_path / "a.nii", ramp((5, 6)), sform=[[9000.0, 0, 0, 0], [0, 9000.0, 0, 0], [0, 0, 3.0, 0]])
+    radiograph = read_nifti_radiograph(as_series(path, file_format="nifti", kind="radiograph"))
+    assert (radiograph.spacing, radiograph.spacing_source) == (None, "")
+    assert any("9000 x 9000 mm is impossible" in warning for warning in radiograph.warnings)
