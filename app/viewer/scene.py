@@ -121,7 +121,8 @@ class Scene:
             return f"Slice {index + 1} {state}"
         if role is Role.ORIGINAL:
             return ""
-        what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error"}[role]
+        # "makes no error" would praise the model
+        what = {Role.RECONSTRUCTION: "normal version", Role.OVERLAY: "heatmap", Role.ERROR: "error picture"}[role]
         if self.layer_of(role) is None:
             if role is Role.ERROR and self.layer_of(Role.RECONSTRUCTION) is not None:
                 return "No error is stored with this result: score it again (Ctrl+R)"

@@ -264,7 +264,7 @@ def test_without_a_reconstruction_the_pane_says_that_there_is_none(opened: Open,
     viewer = opened(made_ct("ct"))
     viewer.action("compare").trigger()
     assert viewer._scene.missing(Role.RECONSTRUCTION) == "No normal version for this series"
-    assert viewer._scene.missing(Role.ERROR) == "No error for this series"
+    assert viewer._scene.missing(Role.ERROR) == "No error picture for this series"
     assert viewer._scene.missing(Role.ORIGINAL) == ""
 
 
@@ -311,3 +311,13 @@ def test_a_result_that_was_stored_without_its_error_says_how_to_get_it(
     viewer.set_result("ct", np.ones((9, 40, 60), np.float16), np.full((9, 40, 60), 0.5, np.float32))
     wait_for_result(qtbot, viewer)
     assert "Ctrl+R" in viewer._scene.missing(Role.ERROR)
+
+
+def test_a_model_without_a_normal_version_is_not_said_to_make_no_error(
+    qtbot: QtBot, opened: Open, made_ct: MakeCt
+) -> None:
+    viewer = opened(made_ct("ct"))
+    viewer.set_result("ct", np.ones((9, 40, 60), np.float16), None)
+    wait_for_result(qtbot, viewer)
+    assert viewer._scene.missing(Role.RECONSTRUCTION) == "This model makes no normal version"
+    assert viewer._scene.missing(Role.ERROR) == "This model makes no error picture"
