@@ -5,6 +5,7 @@ Rows go to results.csv.partial as they come and become results.csv when the run 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 from types import TracebackType
@@ -58,9 +59,13 @@ class ResultsCsv:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if error is None:
-            (self.folder / "results.csv.partial").replace(self.folder / "results.csv")
+        try:
+            self._file.close()
+            if error is None:
+                (self.folder / "results.csv.partial").replace(self.folder / "results.csv")
+        except OSError as problem:
+            if error is None:  # else what is on its way says it already: a full disk fails once more on closing
+                raise _unavailable(self.folder, problem) from problem
 
     def add(self, result: SeriesResult) -> None:
         """One row a score, the primary one first; or one row with the reason."""
@@ -103,6 +108,8 @@ class ResultsCsv:
         try:
             np.save(self.folder / name, result.heatmap, allow_pickle=False)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                (self.folder / name).unlink()
             raise _unavailable(self.folder, error) from error
         return name
 
@@ -116,7 +123,8 @@ class ResultsCsv:
 
 def _unavailable(folder: Path, error: OSError) -> StorageUnavailable:
     return StorageUnavailable(
-        f"cannot write here ({error.strerror or error})",
+        # an array that is cut short by a full disk is an error without a number, and counts bytes in its words
+        f"cannot write here ({error.strerror or 'the disk is full'})",
         where=folder,
         cure="Free some space, or choose a folder that you may write to.",
     )

@@ -114,7 +114,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _unavailable(error: OSError, folder: Path) -> StorageUnavailable:
-    if error.errno in _FULL:
+    if error.errno in _FULL or error.errno is None:  # numpy's own, of an array that was cut short, has no number
         return StorageUnavailable(
             "the disk is full", where=folder, cure="Free some space and try again; nothing was half-written."
         )

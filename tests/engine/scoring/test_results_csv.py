@@ -66,3 +66,24 @@ def test_a_folder_that_cannot_be_written_is_one_typed_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnavailable, match="Free some space"):
         ResultsCsv(tmp_path / "file" / "out")
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is always full is Linux's")
+
+
+@needs_full
+def test_a_full_disk_is_one_typed_error_though_closing_the_table_fails_too(tmp_path: Path) -> None:
+    (tmp_path / "results.csv.partial").symlink_to("/dev/full")
+    with pytest.raises(StorageUnavailable, match="Free some space"), ResultsCsv(tmp_path) as results:
+        results.add_error(UnreadableImage("the file is empty", where="/data/b.dcm", cure="Send it again."))
+
+
+@needs_full
+def test_a_heatmap_for_which_there_is_no_room_is_said_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+    scores = {"ssim": ScoreValue(0.25, 99.0, True)}
+    heatmap = np.zeros((200, 300), np.float16)
+    with pytest.raises(StorageUnavailable) as caught, ResultsCsv(tmp_path) as results:
+        (tmp_path / "heatmaps" / "00001_model.npy").symlink_to("/dev/full")
+        results.add(SeriesResult(SERIES, "model", "hash", scores, "ssim", heatmap=heatmap))
+    assert "requested" not in str(caught.value) and "Free some space" in str(caught.value)
+    assert not list((tmp_path / "heatmaps").iterdir())

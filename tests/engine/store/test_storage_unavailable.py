@@ -74,6 +74,26 @@ def test_a_full_disk_is_named_and_what_was_stored_stays_whole(tmp_path: Path) ->
     assert said[2:] == ["unfinished: []", "kept whole batches: True True", "integrity: ok"]
 
 
+NEARLY_FULL_DISK = """
+import sys
+import numpy as np
+from engine.errors import StorageUnavailable
+from engine.store.arrays import ArrayFolder
+from pathlib import Path
+arrays = ArrayFolder(Path(sys.argv[1]))
+try:
+    arrays.write("a-name", np.zeros(5000000, np.uint8))
+except StorageUnavailable as error:
+    print(error)
+print(list((arrays.folder / "unfinished").iterdir()))
+"""
+
+
+def test_an_array_that_fits_only_in_part_is_said_to_meet_a_full_disk(tmp_path: Path) -> None:
+    words, left = on_a_small_disk(tmp_path, NEARLY_FULL_DISK).splitlines()
+    assert "the disk is full. Free some space" in words and left == "[]"
+
+
 READ_ONLY = """
 import subprocess, sys
 import numpy as np
