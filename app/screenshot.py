@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -78,7 +79,8 @@ class Screenshot(QObject):
 
     def _take(self) -> None:
         self._timer.stop()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # then there is nowhere to save it, which is said below
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         saved = self._window.grab().save(str(self._path))
         if not saved:
             print(

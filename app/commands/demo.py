@@ -141,9 +141,10 @@ def _write(store: Store, folder: Path, progress: Progress, problems: list[Normas
     rows = store.worklist(order="percentile", descending=True, limit=100_000)
     task = progress.add_task("drawing", total=len(rows))
     pictures = folder / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
-    for old in pictures.glob("*.png"):
-        old.unlink()
+    with _writing(pictures):
+        pictures.mkdir(parents=True, exist_ok=True)
+        for old in pictures.glob("*.png"):
+            old.unlink()
     with ResultsCsv(folder) as results:
         for problem in problems:
             results.add_error(problem)
@@ -175,7 +176,20 @@ def _write_study(store: Store, row: WorklistRow, rank: int, pictures: Path, resu
             "Synthetic phantom, not a patient. " + RESEARCH_USE,
         ]
         picture = study_picture(panes_of(image, result.heatmap, result.reconstruction), heading, notes)
-        picture.save(pictures / f"{rank:02d}_{row.patient_id}_{found.bundle_id}.png")
+        with _writing(pictures):
+            picture.save(pictures / f"{rank:02d}_{row.patient_id}_{found.bundle_id}.png")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"cannot write here ({error.strerror or error})",
+            where=folder,
+            cure="Free some space, or choose another folder.",
+        ) from error
 
 
 def _as_result(store: Store, found: ResultRow, by_key: dict[str, Series]) -> SeriesResult:

@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.screenshot import Screenshot
 
 
 @pytest.mark.slow
@@ -41,3 +45,13 @@ def test_screenshot_without_a_display(archive: Path, tmp_path: Path) -> None:
         pixels.shape[0] // 3 : 2 * pixels.shape[0] // 3, 2 * pixels.shape[1] // 5 : 3 * pixels.shape[1] // 5
     ]
     assert middle.std() > 15, "the picture shows no image"
+
+
+def test_a_picture_that_has_nowhere_to_go_is_said_and_ends_with_status_1(
+    empty_window: MainWindow, tmp_path: Path, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    picture = Screenshot(empty_window, tmp_path / "file" / "window.png", expect_studies=False)
+    with qtbot.waitSignal(picture.left, timeout=20000) as left:
+        pass
+    assert left.args == [1] and "could not be saved" in capsys.readouterr().err
