@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -119,15 +120,20 @@ class EventLines:
         return events
 
 
+_ROUTINE = re.compile(r"\S+ \S+ (DEBUG|INFO) ")
+"""How the engine's log begins a line of what it does all day: "2026-01-31 10:20:30,123 INFO ..."."""
+
+
 @dataclass
 class LastWords:
-    """The end of a process's log, which says why it died."""
+    """The end of a process's log, which says why it died. What it does all day is no reason, and is left out."""
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=30))
 
     def feed(self, chunk: bytes) -> None:
         """Keep the last lines."""
-        self.lines.extend(line.strip() for line in chunk.decode("utf-8", "replace").splitlines() if line.strip())
+        said = (line.strip() for line in chunk.decode("utf-8", "replace").splitlines())
+        self.lines.extend(line for line in said if line and not _ROUTINE.match(line))
 
     @property
     def last(self) -> str:

@@ -69,5 +69,14 @@ def test_the_last_line_of_the_log_says_why_it_died() -> None:
     assert words.last == "RuntimeError: no"
 
 
+def test_what_the_engine_does_all_day_is_no_reason_for_its_death() -> None:
+    words = LastWords()
+    words.feed(b"2026-01-31 10:20:30,123 INFO root: 1.2.3 was in hand when an engine ended: queued\n")
+    assert words.last == "", "a killed engine has said no reason"
+    words.feed(b"2026-01-31 10:20:31,456 ERROR engine.host.work: scoring stopped\n")
+    words.feed(b"2026-01-31 10:20:32,789 INFO root: goes on\n")
+    assert words.last.endswith("scoring stopped")
+
+
 def test_restarts_wait_longer_each_time_up_to_half_a_minute() -> None:
     assert [restart_delay(deaths) for deaths in (1, 2, 3, 5, 9)] == [1, 2, 4, 16, 30]
