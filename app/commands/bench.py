@@ -75,9 +75,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(
             row["work"],
-            _seconds(row["ours_seconds"]),
+            _quantity(row["ours_seconds"], row["unit"]),
             row["peer"],
-            _seconds(row["peer_seconds"]),
+            _quantity(row["peer_seconds"], row["unit"]),
             f"{row['ratio']:.2f}",
             row["target"],
             "yes" if row["met"] else "[bold red]no[/]",
@@ -85,5 +85,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _seconds(value: float) -> str:
+def _quantity(value: float, unit: str) -> str:
+    if unit != "seconds":
+        return f"{value:.4g} {unit}"
     return f"{value * 1000:.2f} ms" if value < 1 else f"{value:.2f} s"

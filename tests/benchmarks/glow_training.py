@@ -134,12 +134,19 @@ def _update(network: nn.Module, density: Callable[[], Tensor], *, fused: bool) -
 def _memory() -> list[Measurement]:
     shallow, deep = (_grown("ours", depth) for depth in DEPTHS)
     kept = _grown("plain", DEPTHS[1])
-    work = f"memory that a step of {MEMORY_BATCH} images of 64 x 64, width {MEMORY_WIDTH}, adds at depth {DEPTHS[1]} (MB, not seconds)"
+    work = f"memory that a step of {MEMORY_BATCH} images of 64 x 64, width {MEMORY_WIDTH}, adds at depth {DEPTHS[1]}"
     return [
         Measurement(
-            work, deep, f"the same at depth {DEPTHS[0]}", shallow, deep / shallow, "at most 1.5", deep / shallow <= 1.5
+            work,
+            deep,
+            f"the same at depth {DEPTHS[0]}",
+            shallow,
+            deep / shallow,
+            "at most 1.5",
+            deep / shallow <= 1.5,
+            "MB",
         ),
-        Measurement(work, deep, "the plain network", kept, kept / deep, "5 times less", kept / deep >= 5),
+        Measurement(work, deep, "the plain network", kept, kept / deep, "5 times less", kept / deep >= 5, "MB"),
     ]
 
 

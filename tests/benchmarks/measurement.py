@@ -13,10 +13,11 @@ class Measurement:
 
     Attributes:
         work: what was done, in words.
-        ours_seconds, peer_seconds: the medians of alternating runs (or other like quantities, named in `work`).
+        ours_seconds, peer_seconds: the medians of alternating runs, or other like quantities, in `unit`.
         peer: what it is measured beside.
         ratio: as `target` states it, e.g. peer/ours for "2x faster", ours/peer for "within 1.3x".
         target: the bar, in words.  met: whether this run met it.
+        unit: of the two quantities.
     """
 
     work: str
@@ -26,6 +27,7 @@ class Measurement:
     ratio: float
     target: str
     met: bool
+    unit: str = "seconds"
 
 
 def installed_environment(compiled: Path) -> dict[str, str]:
