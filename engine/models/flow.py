@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -159,14 +159,6 @@ class Actnorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
-    def scale(self) -> Tensor:
-        """[C] > 0."""
-        return torch.exp(LOG_SCALE_FACTOR * self.log_scale)
-
-    def log_determinant(self) -> Tensor:
-        """0-dimensional, for each place."""
-        return LOG_SCALE_FACTOR * self.log_scale.sum()
-
     def initialise(self, x: Tensor) -> None:
         """Take bias and scale from [C, B, *S]."""
         deviation, mean = torch.std_mean(x.flatten(1), dim=1, correction=0)
@@ -174,29 +166,13 @@ class Actnorm(nn.Module):
         self.log_scale.copy_(-torch.log(deviation + 1e-6) / LOG_SCALE_FACTOR)
 
 
-def _product(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
-    """[O, I] by [I, B, *S] -> [O, B, *S], plus [O]."""
-    return torch.addmm(bias[:, None], weight, x.flatten(1)).unflatten(1, x.shape[1:])
-
-
 class NormalisedWeight(nn.Module):
-    """A convolution and the actnorm behind it, as a matrix and a bias: the scale is multiplied into the weight, not into its result."""
+    """A convolution, as a matrix, and the actnorm behind it."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * INITIAL_DEVIATION)
         self.actnorm = Actnorm(outputs)
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """[O, I] and [O]."""
-        scale = self.actnorm.scale()
-        return self.weight * scale[:, None], self.actnorm.bias * scale
-
-    def initialise(self, x: Tensor) -> Tensor:
-        """Set the actnorm by a first batch [I, M]; returns the rectified result, [O, M]."""
-        self.actnorm.initialise(self.weight @ x)
-        weight, bias = self()
-        return torch.addmm(bias[:, None], weight, x).relu_()
 
 
 class CouplingNetwork(nn.Module):
@@ -208,25 +184,12 @@ class CouplingNetwork(nn.Module):
 
     def __init__(self, channels: int, width: int, dims: int) -> None:
         super().__init__()
-        self.places = 3**dims
-        self.enter = NormalisedWeight(self.places * (channels // 2), width)
+        places = 3**dims
+        self.enter = NormalisedWeight(places * (channels // 2), width)
         self.middle = NormalisedWeight(width, width)
-        self.leave = nn.Parameter(torch.zeros(self.places * channels, width))
+        self.leave = nn.Parameter(torch.zeros(places * channels, width))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        near: Tensor = _Neighbourhoods.apply(x)
-        scale = torch.exp(LOG_SCALE_FACTOR * self.log_scale)
-        leave = self.leave * scale.repeat(self.places)[:, None]
-        (first, b), (second, c) = self.enter(), self.middle()
-        given = _hidden_product(near.flatten(1), first, b, second, c, leave)
-        scattered: Tensor = _Scattered.apply(given.unflatten(1, x.shape[1:]))
-        return scattered + (self.bias * scale).view(-1, *[1] * (x.ndim - 1))
-
-    def initialise(self, x: Tensor) -> None:
-        """Set the actnorms by a first batch."""
-        self.middle.initialise(self.enter.initialise(_neighbourhoods(x).flatten(1)))
 
 
 class Mixing(nn.Module):
@@ -251,61 +214,120 @@ class Mixing(nn.Module):
         self.register_buffer("permutation", permutation)
         self.register_buffer("sign", diagonal.sign())
 
-    def kernel(self) -> Tensor:
-        """W, [C, C]."""
-        lower = self.triangles.tril(-1) + torch.eye(len(self.sign), device=self.sign.device)
-        upper = self.triangles.triu(1) + torch.diag(self.sign * self.triangles.diagonal().exp())
-        return self.permutation @ lower @ upper
 
-    def log_determinant(self) -> Tensor:
-        """0-dimensional, for each place: Appendix B.3's log |det K| with the actnorm's."""
-        return self.triangles.diagonal().sum() + self.actnorm.log_determinant()
+class StepWeights(NamedTuple):
+    """What the parameters of a step come to, the same for every image and every place; with it, the step itself.
 
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = self.kernel() * self.actnorm.scale()
-        return _product(kernel, x, kernel @ self.actnorm.bias)
+    Attributes:
+        kernel, offset: [C, C] and [C], the 1x1 convolution with the actnorm before it.
+        first, first_bias: [width, 3^d C / 2] and [width], the coupling's first convolution with the actnorm behind it; second: [width, width].
+        third, third_bias: [3^d C, width] and [C], the last one with its scale.
+    """
+
+    kernel: Tensor
+    offset: Tensor
+    first: Tensor
+    first_bias: Tensor
+    second: Tensor
+    second_bias: Tensor
+    third: Tensor
+    third_bias: Tensor
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[C, B, *S] -> [C, B, *S], and [B, *S] the log scale at each place, summed over channels."""
+        first, second = self.mixed(x).chunk(2)
+        shift, scale = self._shift_and_scale(first)
+        return torch.cat([first, (second + shift) * scale]), scale.log().sum(0)
 
     def inverse(self, y: Tensor) -> Tensor:
         """What `forward` made `y` of; the small matrix is inverted in float64."""
-        kernel = (self.kernel() * self.actnorm.scale()).double()
-        return _product(torch.linalg.inv(kernel).to(y.dtype), y, -self.actnorm.bias)
+        first, second = y.chunk(2)
+        shift, scale = self._shift_and_scale(first)
+        mixed = torch.cat([first, second / scale - shift])
+        kernel, offset = torch.linalg.inv(self.kernel.double()), self.offset.double()
+        return _product(kernel.to(y.dtype), mixed, -(kernel @ offset).to(y.dtype))
 
-    def initialise(self, x: Tensor) -> Tensor:
-        """Set the actnorm by a first batch; returns what `forward` gives now."""
-        self.actnorm.initialise(x)
-        return self(x)
+    def mixed(self, x: Tensor) -> Tensor:
+        """The first half of the step: actnorm and 1x1 convolution."""
+        return _product(self.kernel, x, self.offset)
+
+    def _shift_and_scale(self, first: Tensor) -> tuple[Tensor, Tensor]:
+        """The affine coupling's two maps; the scale is s(h - 0.1) + 0.6 (Shibata 2021, section 3.2)."""
+        near: Tensor = _Neighbourhoods.apply(first)
+        given = _hidden_product(near.flatten(1), self.first, self.first_bias, self.second, self.second_bias, self.third)
+        scattered: Tensor = _Scattered.apply(given.unflatten(1, first.shape[1:]))
+        shift, h = (scattered + self.third_bias.view(-1, *[1] * (first.ndim - 1))).chunk(2)
+        return shift, torch.sigmoid(h - 0.1) + 0.6
+
+
+def _product(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
+    """[O, I] by [I, B, *S] -> [O, B, *S], plus [O]."""
+    return torch.addmm(bias[:, None], weight, x.flatten(1)).unflatten(1, x.shape[1:])
 
 
 class FlowStep(nn.Module):
-    """One of a level's `depth` steps on [C, B, *S]."""
+    """The parameters of one of a level's `depth` steps on [C, B, *S]."""
 
     def __init__(self, channels: int, width: int, dims: int) -> None:
         super().__init__()
         self.mixing = Mixing(channels)
         self.network = CouplingNetwork(channels, width, dims)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """-> [C, B, *S], and [B, *S] the log scale at each place, summed over channels."""
-        first, second = self.mixing(x).chunk(2)
-        shift, scale = self._shift_and_scale(first)
-        return torch.cat([first, (second + shift) * scale]), scale.log().sum(0)
-
-    def inverse(self, y: Tensor) -> Tensor:
-        """The step's input."""
-        first, second = y.chunk(2)
-        shift, scale = self._shift_and_scale(first)
-        return self.mixing.inverse(torch.cat([first, second / scale - shift]))
-
     def initialise(self, x: Tensor) -> Tensor:
         """Set every actnorm by a first batch; returns the step's output."""
-        self.network.initialise(self.mixing.initialise(x).chunk(2)[0])
-        y, _ = self(x)
-        return y
+        self.mixing.actnorm.initialise(x)
+        near = _neighbourhoods(self._weights().mixed(x).chunk(2)[0]).flatten(1)
+        self.network.enter.actnorm.initialise(self.network.enter.weight @ near)
+        weights = self._weights()
+        entered = torch.addmm(weights.first_bias[:, None], weights.first, near).relu_()
+        self.network.middle.actnorm.initialise(self.network.middle.weight @ entered)
+        return self._weights().forward(x)[0]
 
-    def _shift_and_scale(self, first: Tensor) -> tuple[Tensor, Tensor]:
-        """The affine coupling's two maps; the scale is s(h - 0.1) + 0.6 (Shibata 2021, section 3.2)."""
-        shift, h = self.network(first).chunk(2)
-        return shift, torch.sigmoid(h - 0.1) + 0.6
+    def _weights(self) -> StepWeights:
+        return step_weights([self])[0]
+
+
+def step_weights(steps: Sequence[FlowStep]) -> list[StepWeights]:
+    """Those of a level's steps, computed together: for small matrices an operation costs the same as one for all of them."""
+    mixings, networks = [step.mixing for step in steps], [step.network for step in steps]
+    kernel = _kernels(mixings)
+    offset = (kernel @ torch.stack([mixing.actnorm.bias for mixing in mixings])[..., None])[..., 0]
+    scale = _scales(networks)
+    leave = torch.stack([network.leave for network in networks])
+    third = leave * scale.repeat(1, leave.shape[1] // scale.shape[1])[..., None]
+    third_bias = torch.stack([network.bias for network in networks]) * scale
+    enter = _normalised([network.enter for network in networks])
+    middle = _normalised([network.middle for network in networks])
+    together = (kernel, offset, *enter, *middle, third, third_bias)
+    return [StepWeights(*of_step) for of_step in zip(*(each.unbind() for each in together), strict=True)]
+
+
+def log_determinants(steps: Sequence[FlowStep]) -> Tensor:
+    """[K], of each step's actnorm and 1x1 convolution at each place: Appendix B.3's log |det K| with the actnorm's."""
+    diagonals = torch.stack([step.mixing.triangles.diagonal() for step in steps])
+    return diagonals.sum(1) + LOG_SCALE_FACTOR * torch.stack([step.mixing.actnorm.log_scale for step in steps]).sum(1)
+
+
+def _kernels(mixings: Sequence[Mixing]) -> Tensor:
+    """W diag(scale) of each, [K, C, C]."""
+    triangles = torch.stack([mixing.triangles for mixing in mixings])
+    lower = triangles.tril(-1) + torch.eye(triangles.shape[-1], device=triangles.device)
+    sign = torch.stack([mixing.sign for mixing in mixings])
+    upper = triangles.triu(1) + torch.diag_embed(sign * triangles.diagonal(dim1=1, dim2=2).exp())
+    rotation = torch.stack([mixing.permutation for mixing in mixings]) @ lower @ upper
+    return rotation * _scales([mixing.actnorm for mixing in mixings])[:, None]
+
+
+def _normalised(layers: Sequence[NormalisedWeight]) -> tuple[Tensor, Tensor]:
+    """[K, O, I] and [K, O]: the actnorm's scale is multiplied into the weight, not into its result."""
+    scale = _scales([layer.actnorm for layer in layers])
+    weight = torch.stack([layer.weight for layer in layers]) * scale[..., None]
+    return weight, torch.stack([layer.actnorm.bias for layer in layers]) * scale
+
+
+def _scales(scaled: Sequence[Actnorm | CouplingNetwork]) -> Tensor:
+    """[K, C] > 0."""
+    return torch.exp(LOG_SCALE_FACTOR * torch.stack([each.log_scale for each in scaled]))
 
 
 class Retraced(torch.autograd.Function):
@@ -315,26 +337,32 @@ class Retraced(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, steps: Sequence[FlowStep], *parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """[C, B, *S], the steps and all their parameters in order -> the last step's output, and the log scales' sum over steps."""
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        """[C, B, *S], and every step's `StepWeights` in order -> the last step's output, and the log scales' sum over steps."""
         log_scale = x.new_zeros(x.shape[1:])
-        for step in steps:
-            x, of_step = step(x)
+        for step in regrouped(weights):
+            x, of_step = step.forward(x)
             log_scale += of_step
-        ctx.steps = steps
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x, *weights)
         return x, log_scale
 
     @staticmethod
-    def backward(ctx: Any, of_y: Tensor, of_log_scale: Tensor) -> tuple[Tensor | None, ...]:
-        (y,) = ctx.saved_tensors
+    def backward(ctx: Any, of_y: Tensor, of_log_scale: Tensor) -> tuple[Tensor, ...]:
+        y, *weights = ctx.saved_tensors
         # made before the large tensors that come and go: small ones left between those would keep their room from being used again
-        found = [[torch.empty_like(p) for p in step.parameters()] for step in ctx.steps]
-        for step, kept in zip(reversed(ctx.steps), reversed(found), strict=True):
+        found = [torch.empty_like(weight) for weight in weights]
+        steps = regrouped([weight.detach().requires_grad_() for weight in weights])
+        for step, kept in zip(reversed(steps), reversed(regrouped(found)), strict=True):
             x = step.inverse(y).requires_grad_()
             with torch.enable_grad():
-                outputs = step(x)
-            of_y, *of_parameters = torch.autograd.grad(outputs, (x, *step.parameters()), (of_y, of_log_scale))
-            torch._foreach_copy_(kept, of_parameters)
+                outputs = step.forward(x)
+            of_y, *of_weights = torch.autograd.grad(outputs, (x, *step), (of_y, of_log_scale))
+            torch._foreach_copy_(list(kept), of_weights)
             y = x.detach()
-        return of_y, None, *itertools.chain.from_iterable(found)
+        return of_y, *found
+
+
+def regrouped(weights: Sequence[Tensor]) -> list[StepWeights]:
+    """The tensors of several `StepWeights`, one behind the other, as those again."""
+    each = len(StepWeights._fields)
+    return [StepWeights(*weights[start : start + each]) for start in range(0, len(weights), each)]

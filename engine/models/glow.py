@@ -19,7 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models import parts_at_once
-from engine.models.flow import FlowStep, Retraced, squeezed, unsqueezed
+from engine.models.flow import (
+    FlowStep,
+    Retraced,
+    log_determinants,
+    regrouped,
+    squeezed,
+    step_weights,
+    unsqueezed,
+)
 
 
 def largest_levels(size: Sequence[int]) -> int:
@@ -88,45 +96,44 @@ class Glow(nn.Module):
     def forward(self, x: Tensor) -> Encoded:
         """[B, 1, *S] -> its latents and log density."""
         with torch.autocast(x.device.type, enabled=False):
-            parameters = [p for p in self.parameters() if p.requires_grad]
-            if torch.is_grad_enabled() and parameters and parts_at_once.pays(x):
+            weights = [weight for level in self.levels for step in step_weights(_steps(level)) for weight in step]
+            if all(weight.requires_grad for weight in weights) and parts_at_once.pays(x):
                 levels = len(self.levels)
-                found = parts_at_once.with_gradients(self._encoded, x, parameters, axes=[1] * levels + [0] * levels)
+                found = parts_at_once.with_gradients(self._encoded, x, weights, axes=[1] * levels + [0] * levels)
             else:
-                found = self._encoded(x)
+                found = self._encoded(x, weights)
             return Encoded(found[: len(self.levels)], found[len(self.levels) :], self._constant())
 
-    def _encoded(self, x: Tensor) -> tuple[Tensor, ...]:
-        """[B, 1, *S] -> each level's latents, and then each level's log scales."""
+    def _encoded(self, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """[B, 1, *S], and all steps' weights in order -> each level's latents, and then each level's log scales."""
         latents: list[Tensor] = []
         log_scales: list[Tensor] = []
         h = x.transpose(0, 1).float()
-        for level in self.levels:
-            h, log_scale = self._stepped(squeezed(h), level)  # type: ignore[arg-type]
-            if level is not self.levels[-1]:
+        each = len(weights) // len(self.levels)
+        for index in range(len(self.levels)):
+            if index:
                 h, z = h.chunk(2)
                 latents.append(z)
+            h, log_scale = self._stepped(squeezed(h), weights[index * each : (index + 1) * each])
             log_scales.append(log_scale)
         return (*latents, h, *log_scales)
 
-    def _stepped(self, h: Tensor, level: Sequence[FlowStep]) -> tuple[Tensor, Tensor]:
+    def _stepped(self, h: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """[C, B, *S] through the steps of a level, and the sum of their log scales [B, *S]."""
         if self.retracing and torch.is_grad_enabled():
-            retraced: tuple[Tensor, Tensor] = Retraced.apply(
-                h, level, *(p for step in level for p in step.parameters())
-            )
+            retraced: tuple[Tensor, Tensor] = Retraced.apply(h, *weights)
             return retraced
         log_scale = h.new_zeros(h.shape[1:])
-        for step in level:
-            h, of_step = step(h)
+        for step in regrouped(weights):
+            h, of_step = step.forward(h)
             log_scale = log_scale + of_step
         return h, log_scale
 
     def inverse(self, latents: Sequence[Tensor]) -> Tensor:
         """[C_l, B, *S / 2^l] of each level -> [B, 1, *S]: what `forward` made them of."""
         h = latents[-1]
-        for index in reversed(range(len(self.levels))):
-            for step in reversed(self.levels[index]):  # type: ignore[call-overload]
+        for index, level in reversed(list(enumerate(self.levels))):
+            for step in reversed(step_weights(_steps(level))):
                 h = step.inverse(h)
             h = unsqueezed(h)
             if index:
@@ -152,7 +159,7 @@ class Glow(nn.Module):
         h = x.transpose(0, 1)
         for level in self.levels:
             h = squeezed(h)
-            for step in level:  # type: ignore[attr-defined]
+            for step in _steps(level):
                 h = step.initialise(h)
             h = h.chunk(2)[0]
         self.initialised.fill_(1)
@@ -162,5 +169,9 @@ class Glow(nn.Module):
         total = self.initialised.new_zeros(())
         for index, level in enumerate(self.levels):
             places = math.prod(side >> (index + 1) for side in self.size)
-            total = total + places * torch.stack([step.mixing.log_determinant() for step in level]).sum()  # type: ignore[attr-defined]
+            total = total + places * log_determinants(_steps(level)).sum()
         return total
+
+
+def _steps(level: nn.Module) -> list[FlowStep]:
+    return [step for step in level.children() if isinstance(step, FlowStep)]

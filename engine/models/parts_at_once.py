@@ -35,31 +35,30 @@ def pays(batch: Tensor) -> bool:
     return batch.device.type == "cpu" and 1 < torch.get_num_threads() <= len(batch) // FEWEST_IMAGES
 
 
-def with_gradients(
-    way: Callable[[Tensor], Sequence[Tensor]], batch: Tensor, parameters: Sequence[Tensor], axes: Sequence[int]
-) -> tuple[Tensor, ...]:
-    """What `way` makes of a batch [B, ...], through which gradients reach the batch and the parameters.
+Way = Callable[[Tensor, Sequence[Tensor]], Sequence[Tensor]]
+
+
+def with_gradients(way: Way, batch: Tensor, weights: Sequence[Tensor], axes: Sequence[int]) -> tuple[Tensor, ...]:
+    """What `way` makes of a batch [B, ...] and of weights, through which gradients reach both.
 
     Args:
-        way: takes any part of the batch; each result of it depends on its own images alone.
-        parameters: everything that `way` uses and gradients are wanted of.
+        way: takes any part of the batch and the weights; each result of it depends on its own images alone.
+        weights: parameters, or what has been made of them for all parts together.
         axes: where each of the results has its images.
     """
-    found: tuple[Tensor, ...] = _Parts.apply(batch, way, axes, *parameters)
+    found: tuple[Tensor, ...] = _Parts.apply(batch, way, axes, *weights)
     return found
 
 
 class _Parts(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, batch: Tensor, way: Callable[[Tensor], Sequence[Tensor]], axes: Sequence[int], *parameters: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, batch: Tensor, way: Way, axes: Sequence[int], *weights: Tensor) -> tuple[Tensor, ...]:
         ctx.parts = [part.detach().requires_grad_(batch.requires_grad) for part in batch.chunk(torch.get_num_threads())]
-        ctx.axes, ctx.parameters = axes, parameters
+        ctx.axes, ctx.weights = axes, [weight.detach().requires_grad_() for weight in weights]
 
         def there(part: Tensor) -> Sequence[Tensor]:
             with torch.enable_grad():
-                return way(part)
+                return way(part, ctx.weights)
 
         with thread_each(len(ctx.parts)) as pool:
             ctx.results = list(pool.map(there, ctx.parts))
@@ -72,14 +71,14 @@ class _Parts(torch.autograd.Function):
         of_batch = ctx.needs_input_grad[0]
 
         def back(part: Tensor, results: Sequence[Tensor], share: Sequence[Tensor]) -> tuple[Tensor, ...]:
-            wanted = (part, *ctx.parameters) if of_batch else ctx.parameters
+            wanted = (part, *ctx.weights) if of_batch else ctx.weights
             return torch.autograd.grad(results, wanted, share, materialize_grads=True)
 
         with thread_each(len(ctx.parts)) as pool:
             first, *others = pool.map(back, ctx.parts, ctx.results, zip(*shares, strict=True))
         ctx.results = ctx.parts = None  # and with them what the ways there kept
         batch_gradient = torch.cat([first[0], *(other[0] for other in others)]) if of_batch else None
-        of_parameters = list(first[1:] if of_batch else first)
+        of_weights = list(first[1:] if of_batch else first)
         for other in others:
-            torch._foreach_add_(of_parameters, list(other[1:] if of_batch else other))
-        return batch_gradient, None, None, *of_parameters
+            torch._foreach_add_(of_weights, list(other[1:] if of_batch else other))
+        return batch_gradient, None, None, *of_weights

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
 
-from engine.models.flow import FlowStep, _hidden_product, squeezed, unsqueezed
+from engine.models.flow import FlowStep, _hidden_product, log_determinants, squeezed, step_weights, unsqueezed
 from engine.models.glow import Glow, largest_levels
 
 SIZES = [(8, 8), (4, 8, 8)]
@@ -65,8 +66,9 @@ def test_a_coupling_is_two_convolutions_around_a_1x1_and_scales_as_the_paper_say
     assert isinstance(step, FlowStep)
     x = torch.randn(8, 3, 4, 4)  # [C, B, H, W]
     with torch.no_grad():
-        y, log_scale = step(x)
-        first, second = (half.transpose(0, 1) for half in step.mixing(x).chunk(2))
+        weights = step_weights([step])[0]
+        y, log_scale = weights.forward(x)
+        first, second = (half.transpose(0, 1) for half in weights.mixed(x).chunk(2))
         net, three = step.network, torch.exp(3 * step.network.log_scale)
 
         def normalised(h: torch.Tensor, layer: nn.Module) -> torch.Tensor:
@@ -86,14 +88,24 @@ def test_a_coupling_is_two_convolutions_around_a_1x1_and_scales_as_the_paper_say
 
 def test_the_1x1_convolution_begins_as_a_rotation_and_its_determinant_is_the_sum_of_its_diagonal() -> None:
     torch.manual_seed(0)
-    mixing = Glow((8, 8), 2, 1, 8).levels[1][0].mixing  # type: ignore[index]
-    kernel = mixing.kernel()
+    step = Glow((8, 8), 2, 1, 8).levels[1][0]  # type: ignore[index]
+    assert isinstance(step, FlowStep)
+    kernel = step_weights([step])[0].kernel
     torch.testing.assert_close(kernel @ kernel.T, torch.eye(8), rtol=0, atol=1e-5)
     with torch.no_grad():
-        mixing.triangles += 0.1 * torch.randn(8, 8)
-        mixing.actnorm.log_scale += 0.1 * torch.randn(8)
-    whole = mixing.kernel() * torch.exp(3 * mixing.actnorm.log_scale)
-    torch.testing.assert_close(mixing.log_determinant(), torch.linalg.slogdet(whole).logabsdet)
+        step.mixing.triangles += 0.1 * torch.randn(8, 8)
+        step.mixing.actnorm.log_scale += 0.1 * torch.randn(8)
+    determinant = torch.linalg.slogdet(step_weights([step])[0].kernel).logabsdet
+    torch.testing.assert_close(log_determinants([step])[0], determinant)
+
+
+def test_steps_whose_weights_are_computed_together_are_each_itself() -> None:
+    steps = list(_taught((8, 8), depth=3).levels[1].children())
+    together = step_weights(steps)  # type: ignore[arg-type]
+    assert len(together) == 3 and not torch.equal(together[0].kernel, together[1].kernel)
+    for step, weights in zip(steps, together, strict=True):
+        for found, alone in zip(weights, step_weights([step])[0], strict=True):  # type: ignore[list-item]
+            torch.testing.assert_close(found, alone)
 
 
 def test_the_first_batch_sets_the_actnorms_and_no_later_one_does() -> None:
@@ -101,15 +113,15 @@ def test_the_first_batch_sets_the_actnorms_and_no_later_one_does() -> None:
     flow = Glow((8, 8), 2, 3, 8)
     first = torch.rand(32, 1, 8, 8) * 0.1 + 0.3
     flow.initialise(first)
-    seen: list[torch.Tensor] = []
-    for step in flow.levels[0]:  # type: ignore[union-attr]
-        step.mixing.register_forward_hook(lambda module, arguments, y: seen.append((y, module.kernel())))
-    with torch.no_grad():  # for training, the batch would go through in parts
-        flow(first)
-    for y, kernel in seen:  # a rotation of channels with mean 0 and variance 1
-        before = torch.linalg.solve(kernel, y.flatten(1))
-        torch.testing.assert_close(before.mean(1), torch.zeros(4), rtol=0, atol=1e-3)
-        torch.testing.assert_close(before.std(1), torch.ones(4), rtol=0, atol=0.01)
+    h = squeezed(first.transpose(0, 1))
+    for step in flow.levels[0].children():
+        assert isinstance(step, FlowStep)
+        actnorm = step.mixing.actnorm
+        with torch.no_grad():
+            normalised = (h.flatten(1) + actnorm.bias[:, None]) * torch.exp(3 * actnorm.log_scale)[:, None]
+            h, _ = step_weights([step])[0].forward(h)
+        torch.testing.assert_close(normalised.mean(1), torch.zeros(4), rtol=0, atol=1e-3)
+        torch.testing.assert_close(normalised.std(1), torch.ones(4), rtol=0, atol=0.01)
     kept = {name: value.clone() for name, value in flow.state_dict().items()}
     flow.initialise(torch.rand(32, 1, 8, 8) - 0.5)
     assert all(torch.equal(value, kept[name]) for name, value in flow.state_dict().items())
@@ -174,15 +186,17 @@ def _kept(depth: int, retracing: bool) -> int:
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.ndim > 1 and tensor.numel() >= 32 * 8 * 8:  # as many as places: weights and sums are smaller
+        if tensor.ndim > 1 and 32 * 8 * 8 in (
+            tensor.shape[-1],
+            math.prod(tensor.shape[-3:]),
+        ):  # one a place: no weights
             kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes() // 4
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         found = flow(torch.rand(32, 1, 16, 16) - 0.5)
         assert found.log_density().shape == (32,)
-    weights = {p.untyped_storage().data_ptr() for p in flow.parameters()}
-    return sum(size for pointer, size in kept.items() if pointer not in weights)
+    return sum(kept.values())
 
 
 def test_squeezing_gathers_blocks_and_can_be_undone() -> None:

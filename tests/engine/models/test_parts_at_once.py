@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def test_a_flow_in_parts_learns_what_it_learns_whole(
     x = (torch.rand(count, 1, 8, 8) - 0.5).requires_grad_()
     seen: list[int] = []
     encoded = flow._encoded
-    monkeypatch.setattr(flow, "_encoded", lambda part: (seen.append(len(part)), encoded(part))[1])
+    monkeypatch.setattr(flow, "_encoded", lambda part, weights: (seen.append(len(part)), encoded(part, weights))[1])
     found = _gradients(flow, x)
     assert sorted(seen) == sorted([count - count // 2, count // 2])
     assert torch.get_num_threads() == 2
@@ -64,7 +64,7 @@ def test_few_images_and_a_single_thread_stay_whole() -> None:
 def test_what_a_part_raises_is_raised_and_the_threads_are_given_back() -> None:
     weight = torch.ones(1, requires_grad=True)
 
-    def way(part: torch.Tensor) -> tuple[torch.Tensor]:
+    def way(part: torch.Tensor, weights: Sequence[torch.Tensor]) -> tuple[torch.Tensor]:
         raise ValueError("not finite")
 
     with pytest.raises(ValueError, match="not finite"):
