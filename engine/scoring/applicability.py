@@ -34,9 +34,12 @@ def why_not(card: Card, series: Series, *, named: bool) -> str:
             return f"this is a synthetic phantom; {card.title} was trained on patients"
         if series.format != "dicom":
             return "the file has no DICOM tags: name the model to score it"
-        if unsaid := _unsaid(card, limits, series):
-            return f"{unsaid}: name the model to score it"
-    return _contradiction(card, limits, series) if series.format == "dicom" else ""
+    # first what no naming cures: an MR slice without a body part is not to be offered to models of films
+    if series.format == "dicom" and (contradiction := _contradiction(card, limits, series)):
+        return contradiction
+    if not named and (unsaid := _unsaid(card, limits, series)):
+        return f"{unsaid}: name the model to score it"
+    return ""
 
 
 def _unsaid(card: Card, limits: Applicability, series: Series) -> str:

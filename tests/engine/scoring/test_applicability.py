@@ -67,6 +67,12 @@ def test_what_a_film_does_not_say_leaves_the_choice_to_a_person(tag: str, said: 
     assert why_not(CHEST, untold, named=True) == ""
 
 
+def test_a_person_is_asked_to_name_a_model_only_where_naming_it_helps() -> None:
+    slice_without_part = dataclasses.replace(FILM, modality="MR", body_part="")
+    assert "modality MR" in why_not(CHEST, slice_without_part, named=False)
+    assert "name the model" not in why_not(CHEST, slice_without_part, named=False)
+
+
 def test_a_card_that_names_no_body_part_is_never_asked_unasked() -> None:
     mammogram = dataclasses.replace(FILM, modality="MG", body_part="BREAST")
     assert "does not say which studies" in why_not(card(), mammogram, named=False)
