@@ -16,6 +16,7 @@ from app.processes import engine_environment
 from app.state.problems import Problem
 from app.state.settings import Settings
 from app.tasks import TaskControl, run_task
+from app.window.model_folder import Files, ModelFolder, bundle_files
 from engine.errors import NormascopeError
 from engine.store import Store
 
@@ -35,7 +36,7 @@ make_cohort(sys.argv[1], on_study=lambda done, total, _: print(f"{done} of {tota
 
 class Opening(QObject):
     """Signals:
-    models_ready(): `bundles` are known.
+    models_ready(): `bundles` are known, or others than before.
     problem(Problem): something could not be opened.
     progress(str): what is being done; "" when nothing is.
     """
@@ -54,6 +55,8 @@ class Opening(QObject):
         """Titles of the models that the store did not know, while it had studies that they were never asked about."""
         self._store, self._settings, self._window = store, settings, window
         self._waiting: list[str] = []
+        self._models = ModelFolder(self)
+        self._models.changed.connect(self.find_models)
         self._demo = QProcess(self)
         self._demo.setProcessEnvironment(engine_environment())
         self._demo.readyReadStandardOutput.connect(self._demo_progress)
@@ -65,22 +68,24 @@ class Opening(QObject):
         return bool(self._waiting) or self.importer.busy or self._demo.state() != QProcess.ProcessState.NotRunning
 
     def find_models(self) -> None:
-        """Read the cards of all installed bundles off the GUI thread and make them known to the store."""
+        """Read the cards of all installed bundles off the GUI thread and make them known to the store; again when others come."""
         store = self._store
+        self.newcomers = []
 
-        def find(control: TaskControl) -> list[InstalledBundle]:
+        def find(control: TaskControl) -> tuple[list[InstalledBundle], Files]:
             from engine.models import shelf
 
             def rejected(error: NormascopeError) -> None:
                 control.partial(Problem.of(error))
 
+            files = bundle_files()
             found = shelf.installed(on_error=rejected)
             new = [bundle for bundle in found if store.register_bundle(bundle)]
             if new:
                 control.partial([bundle.card.title for bundle in with_something_to_score(store, new, found)])
-            return found
+            return found, files
 
-        run_task(find, self._found, self._models_failed, on_partial=self._heard, owner=self)
+        run_task(find, self._read, self._models_failed, on_partial=self._heard, owner=self)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders; they wait until the models are known, so that they are queued at once."""
@@ -132,6 +137,11 @@ class Opening(QObject):
         if self.bundles is not None and self._waiting:
             paths, self._waiting = self._waiting, []
             self.importer.open(paths, self.bundles)
+
+    def _read(self, found: tuple[list[InstalledBundle], Files]) -> None:
+        bundles, files = found
+        self._models.watch(files)
+        self._found(bundles)
 
     def _found(self, bundles: list[InstalledBundle]) -> None:
         self.bundles = bundles

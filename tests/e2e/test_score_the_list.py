@@ -17,6 +17,7 @@ from app.state.settings import Settings
 from engine.models import shelf
 from engine.models.shelf import InstalledBundle
 from engine.store import Store
+from tests.cards import metric_of
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +97,21 @@ def test_models_of_one_body_part_are_a_menu_of_their_own(
     assert {action.text() for action in menu.actions()} == {"Chest model", "Second chest model"}
     next(action for action in menu.actions() if action.text() == "Second chest model").trigger()
     qtbot.waitUntil(lambda: "Queued 4 of 4 image series for Second chest model" in window.status.doing.text())
+
+
+def test_a_model_that_is_copied_into_the_folder_of_models_is_there_without_a_new_start(
+    window: MainWindow, bundle: InstalledBundle, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setattr(shelf, "user_folder", lambda: folder)
+    better = {bundle.card.primary_score: metric_of(0.9)}
+    card = bundle.card.model_copy(update={"id": "own", "title": "Our own chests", "evaluation": better})
+    own = replace(bundle, hash="d" * 16, card=card)
+    before = list(window.opening.bundles or [])
+    monkeypatch.setattr(shelf, "installed", lambda **_: [*before, *([own] if any(folder.iterdir()) else [])])
+    (folder / "own.safetensors").write_bytes(b"as large as the first part of a copy")
+    qtbot.waitUntil(lambda: "New: Our own chests" in window.status.doing.text(), timeout=15000)
+    assert [one.card.title for one in window.reading.bundles] == [*(one.card.title for one in before), card.title]
+    (folder / "own.safetensors").unlink()
+    qtbot.waitUntil(lambda: list(window.reading.bundles) == before, timeout=15000)
