@@ -57,6 +57,10 @@ class TrainingPlan(BaseModel):
     size: tuple[int, ...] = (256, 256)
     preprocessing: str = "chest"
     preprocessing_options: dict[str, object] = Field(default_factory=dict)
+    views: tuple[dict[str, object], ...] = Field(
+        default=(),
+        description="further preprocessing options: with each of them every training image is prepared once more, as one more image of its patient",
+    )
     epochs: int = Field(default=50, ge=1)
     batch: int = Field(default=10, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)

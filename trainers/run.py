@@ -119,6 +119,12 @@ def _preprocessing(plan: TrainingPlan) -> Preprocessing:
     return Preprocessing(name=plan.preprocessing, options=options)
 
 
+def _views(run: _Run) -> list[Preprocessing]:
+    """How else training images are prepared, beside as they are scored."""
+    seen = run.preprocessing
+    return [Preprocessing(name=seen.name, options=seen.options | view) for view in run.trainer.plan.views]
+
+
 @contextmanager
 def _said_in_words(run: _Run) -> Iterator[None]:
     """Says what a full disk and a full device mean, and how the run can go on."""
@@ -152,7 +158,9 @@ def _learn(
         if on_progress is not None:
             on_progress(Progress(0, plan.epochs, 0.0, what))
 
-    images, failures = training_images(run.cohort, run.split, run.preprocessing, plan.size, run.folder, say)
+    images, failures = training_images(
+        run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
+    )
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB")

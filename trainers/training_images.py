@@ -22,7 +22,7 @@ SAID_PARTS = 20
 def training_images(
     cohort: Cohort,
     split: Split,
-    preprocessing: Preprocessing,
+    views: Sequence[Preprocessing],
     size: tuple[int, ...],
     folder: Path,
     say: Callable[[str], None],
@@ -30,14 +30,15 @@ def training_images(
     """Every part of the cohort that a weight or early stopping sees, and the files that could not be read.
 
     Args:
+        views: what images are prepared with; the first is scoring's, and the only one for early stopping.
         folder: keeps what is prepared, for a run that is resumed.
         say: told in words how far it is.
 
     Raises:
         CohortRejected: too few normals could be read.
     """
-    preparation = _Preparation(cohort, preprocessing, size, folder, say)
-    normal, normal_patients = preparation.part("images", split.train)
+    preparation = _Preparation(cohort, size, folder, say)
+    normal, normal_patients = preparation.part("images", split.train, views)
     if normal is None or len(normal) < FEWEST_TRAINING:
         reason = f" (the first reason: {preparation.failures[0]})" if preparation.failures else ""
         raise CohortRejected(
@@ -45,8 +46,8 @@ def training_images(
             where=cohort.path,
             cure="Check the files.",
         )
-    mixture, mixture_patients = preparation.part("unlabelled images", split.mixture)
-    held, _ = preparation.part("images to stop by", split.stopping)
+    mixture, mixture_patients = preparation.part("unlabelled images", split.mixture, views)
+    held, _ = preparation.part("images to stop by", split.stopping, views[:1])
     images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients)
     return images, tuple(preparation.failures)
 
@@ -56,25 +57,33 @@ class _Preparation:
     """What every part of a cohort is prepared with; `failures` grows with each."""
 
     cohort: Cohort
-    preprocessing: Preprocessing
     size: tuple[int, ...]
     folder: Path
     say: Callable[[str], None]
     failures: list[NormascopeError] = field(default_factory=list)
 
-    def part(self, what: str, indices: Sequence[int]) -> tuple[Bytes | None, Patients | None]:
-        """[N, *S] and the number of each image's patient; None for a part without images."""
+    def part(
+        self, what: str, indices: Sequence[int], views: Sequence[Preprocessing]
+    ) -> tuple[Bytes | None, Patients | None]:
+        """[N, *S], the first view's images first, and the number of each image's patient; None for a part without images."""
         if not indices:
             return None, None
         said: set[int] = set()
-
-        def on_share(share: float) -> None:
-            if (step := int(share * SAID_PARTS)) not in said:
-                said.add(step)
-                self.say(f"preparing {what}, {share:.0%}")
-
         series = [self.cohort.series[index] for index in indices]
-        found = prepare_cohort(series, self.preprocessing, self.size, self.folder, on_share)
-        self.failures.extend(found.failures)
-        owners = [self.cohort.patients[indices[place]] for place in found.kept]
-        return found.images, np.unique(owners, return_inverse=True)[1].astype(np.int64)
+        images: list[Bytes] = []
+        owners: list[str] = []
+        for number, view in enumerate(views):
+
+            def on_share(share: float, number: int = number) -> None:
+                share = (number + share) / len(views)
+                if (step := int(share * SAID_PARTS)) not in said:
+                    said.add(step)
+                    self.say(f"preparing {what}, {share:.0%}")
+
+            found = prepare_cohort(series, view, self.size, self.folder, on_share)
+            if number == 0:
+                self.failures.extend(found.failures)  # a file that cannot be read fails in every view
+            images.append(found.images)
+            owners += [self.cohort.patients[indices[place]] for place in found.kept]
+        prepared = images[0] if len(images) == 1 else np.concatenate(images)
+        return prepared, np.unique(owners, return_inverse=True)[1].astype(np.int64)

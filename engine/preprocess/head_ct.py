@@ -27,6 +27,8 @@ class HeadCtOptions(BaseModel):
         slice_mm: distance of the box's slices; 32 slices of 5 mm reach from the vertex to the skull base.
         below_mm: how far under the vertex the uppermost slice lies; a box that begins lower and is narrow holds brain and little skull.
         lowest_hu, width_hu: grey 0 is `lowest_hu`, grey 1 is `lowest_hu + width_hu`; clip(HU + 14, 0, 127) in Shibata 2021, section 2.1.
+        window_first: window what was acquired and not the box: in a coarse voxel a tenth of bone, 1,000 HU, would outshine all else.
+        shift_mm: the box's way from its place, to the head, the back and the patient's left; training images may be seen at several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,8 @@ class HeadCtOptions(BaseModel):
     below_mm: float = 0.0
     lowest_hu: float = -14.0
     width_hu: float = 127.0
+    window_first: bool = False
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +70,17 @@ def prepare_head_ct(
     check_for_scoring(volume)
     frame = _frame(volume)
     centre_x, centre_y, top = _find_head(volume, frame)
-    box_x = centre_x + (np.arange(width) - (width - 1) / 2) * options.field_mm / width
-    box_y = centre_y + (np.arange(height) - (height - 1) / 2) * options.field_mm / height
-    box_z = np.asarray(top - options.below_mm - (depth - 1 - np.arange(depth)) * options.slice_mm, np.float64)
+    up, back, left = options.shift_mm
+    box_x = centre_x + left + (np.arange(width) - (width - 1) / 2) * options.field_mm / width
+    box_y = centre_y + back + (np.arange(height) - (height - 1) / 2) * options.field_mm / height
+    box_z = np.asarray(top + up - options.below_mm - (depth - 1 - np.arange(depth)) * options.slice_mm, np.float64)
 
-    hu = _sample(volume, frame, box_x, box_y, box_z)
-    grey = np.clip((hu - options.lowest_hu) / options.width_hu, 0, 1)
+    low, high = options.lowest_hu, options.lowest_hu + options.width_hu
+    hu = _sample(volume, frame, box_x, box_y, box_z, (low, high) if options.window_first else None)
+    grey = np.clip((hu - low) / options.width_hu, 0, 1)
 
     original = volume.voxels.shape
     if steps is not None:
-        low, high = options.lowest_hu, options.lowest_hu + options.width_hu
         acquired = np.clip((np.asarray(volume.voxels, np.float32) - low) / options.width_hu, 0, 1)
         steps.append((f"the acquired slices, {low:g} to {high:g} HU", acquired))
         box = f"{options.field_mm:g} mm wide, slices {options.slice_mm:g} mm apart"
@@ -132,8 +137,9 @@ def _sample(
     box_x: npt.NDArray[np.float64],
     box_y: npt.NDArray[np.float64],
     box_z: npt.NDArray[np.float64],
+    window: tuple[float, float] | None,
 ) -> npt.NDArray[np.float32]:
-    """[D, H, W] HU on the box's grid, averaged over its voxels; air where the series does not reach."""
+    """[D, H, W] HU on the box's grid, averaged over its voxels, of what `window` leaves; air where the series does not reach."""
     rows, columns = volume.voxels.shape[1:]
     weights = averaging_weights(frame.z, box_z)
     box = np.zeros((len(box_z), len(box_y), len(box_x)), np.float32)
@@ -141,7 +147,8 @@ def _sample(
         across = averaging_weights(frame.x[index] + frame.step_x * np.arange(columns), box_x)
         down = averaging_weights(frame.y[index] + frame.step_y * np.arange(rows), box_y)
         # in HU + 1024, so that what lies outside the slice (weight 0) is air
-        plane = down @ (np.asarray(volume.voxels[index], np.float32) + 1024) @ across.T
+        acquired = np.asarray(volume.voxels[index], np.float32)
+        plane = down @ ((acquired if window is None else np.clip(acquired, *window)) + 1024) @ across.T
         box += weights[:, index, None, None] * plane
     return box - 1024
 

@@ -89,6 +89,27 @@ def test_a_box_that_begins_lower_shows_the_same_slices_without_the_uppermost() -
     assert not seen[volume.geometry.positions[:, 2] > 41].any(), "nothing is said of what lies above the box"
 
 
+def test_a_box_shifted_by_a_voxel_along_each_axis_shows_the_neighbouring_voxels() -> None:
+    volume, *_ = ball_head(level(np.arange(-90, 90, 5.0)))
+    shifted = Preprocessing(name="head-ct", options={"shift_mm": (5.0, 220 / 64, 220 / 64)})
+    whole, moved = prepare(volume, HEAD_CT, SIZE), prepare(volume, shifted, SIZE)
+    np.testing.assert_allclose(moved.tensor[:, :-1, :-1, :-1], whole.tensor[:, 1:, 1:, 1:], atol=1e-4)
+
+
+def test_bone_in_a_corner_of_a_coarse_voxel_does_not_outshine_the_brain_where_the_window_comes_first() -> None:
+    volume, *_ = ball_head(level(np.arange(-90, 90, 5.0)))
+    options = {"field_mm": 140.0, "slice_mm": 10.0, "below_mm": 20.0, "lowest_hu": 0.0, "width_hu": 80.0}
+    usual, first = (
+        prepare(volume, Preprocessing(name="head-ct", options=options | {"window_first": window}), (8, 14, 14))
+        for window in (False, True)
+    )
+    grey, of_window = ((prepared.tensor[0] + 1) / 2 for prepared in (usual, first))
+    brain = np.abs(grey - 30 / 80) < 1e-4
+    assert brain.sum() > 300
+    np.testing.assert_allclose(of_window[brain], grey[brain], atol=1e-4)
+    assert (grey == 1).sum() > 2 * (of_window == 1).sum()
+
+
 def test_a_map_stored_small_covers_the_same_field() -> None:
     volume, *_ = ball_head(level(np.arange(-90, 90, 5.0)))
     prepared = prepare(volume, HEAD_CT, SIZE)
