@@ -20,7 +20,7 @@ from app.store_writes import StoreWrites
 from app.tasks import run_task
 from app.viewer.viewer import Viewer
 from app.worklist.panel import WorklistPanel
-from engine.errors import NormascopeError
+from engine.errors import NormascopeError, StorageUnavailable
 from engine.imaging.series import Series
 from engine.store import Store
 from engine.store.rows import ResultRow, Verdict, WorklistRow
@@ -69,7 +69,8 @@ class Reading(QObject):
         self._rest = QTimer(self, singleShot=True, interval=REST_MILLISECONDS)
         self._rest.timeout.connect(self._show_image)
         self.session.listen(self._changed)
-        self.writes.failed.connect(self.failed)
+        self.writes.failed.connect(self._not_written)
+        self.writes.caught_up.connect(lambda: self.said.emit("Everything is saved"))
         worklist.selected.connect(self.open)
         worklist.refreshed.connect(self._worklist_refreshed)
         results.series_chosen.connect(self.session.show_series)
@@ -226,6 +227,11 @@ class Reading(QObject):
     def _saved(self) -> None:
         self._worklist.refresh()
         self._show_results()
+
+    def _not_written(self, error: Exception) -> None:
+        self.failed.emit(error)
+        if isinstance(error, StorageUnavailable):  # the foot may still say that a study was read
+            self.said.emit("Not saved yet; it is kept and tried again")
 
     def _worklist_refreshed(self) -> None:
         """The rows say by now what was saved."""

@@ -1,4 +1,4 @@
-"""Writes to the store off the GUI thread, one after another and in order, and none lost when the window closes. Decides nothing of what is written."""
+"""Writes to the store off the GUI thread, one after another and in order, and none lost: on a full disk they wait. Decides nothing of what is written."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.tasks import Task, TaskControl, run_task, wait_for_all
+from engine.errors import StorageUnavailable
+
+AGAIN_MILLISECONDS = 3000
+"""How long a write that the store refused waits before it is tried again."""
 
 
 @dataclass
@@ -28,15 +32,22 @@ class StoreWrites(QObject):
     """A reading must be in the store, and in the order in which it was given: so writes wait for one another, not for the reader.
 
     Signals:
-        failed(Exception): a write could not be done; the next ones are tried all the same.
+        failed(Exception): a write could not be done. One that met a full disk, or a store that cannot be written to, is tried until it can, and
+            the next wait for it; after a fault of another kind the next ones are tried all the same.
+        caught_up(): what had to wait for the store is written.
     """
 
     failed = Signal(object)
+    caught_up = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: deque[_Write] = deque()
         self._task: Task[None] | None = None
+        self._refused = False  # the write in hand, by the store
+        self._late = False  # some write since the last `caught_up`
+        self._again = QTimer(self, singleShot=True)
+        self._again.timeout.connect(self._start)
 
     def add(self, operation: Callable[[], object], then: Callable[[], None] = lambda: None) -> None:
         """Carry out `operation` on a worker after those before it, then call `then` on the GUI thread."""
@@ -51,6 +62,7 @@ class StoreWrites(QObject):
 
     def flush(self) -> None:
         """Have all writes done before returning. For closing the window: no callback is called."""
+        self._again.stop()
         if self._task is not None:
             self._task.cancel()
         wait_for_all()
@@ -69,11 +81,22 @@ class StoreWrites(QObject):
             write.carry_out()
 
         self._task = run_task(
-            work, lambda _: write.then(), self.failed.emit, on_finished=self._next, owner=self, priority=20
+            work, lambda _: write.then(), self._could_not, on_finished=self._next, owner=self, priority=20
         )
 
+    def _could_not(self, error: Exception) -> None:
+        self._refused = isinstance(error, StorageUnavailable)
+        self.failed.emit(error)
+
     def _next(self) -> None:
+        if self._refused and self._waiting:
+            self._refused, self._late = False, True
+            self._again.start(AGAIN_MILLISECONDS)
+            return
         if self._waiting:
             self._waiting.popleft()
         if self._waiting:
             self._start()
+        elif self._late:
+            self._late = False
+            self.caught_up.emit()

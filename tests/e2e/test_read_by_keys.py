@@ -10,7 +10,9 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app import store_writes
 from app.main_window import MainWindow
+from engine.errors import StorageUnavailable
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,27 @@ def test_reading_given_just_before_closing_is_not_lost(window: MainWindow, qtbot
     qtbot.keyClick(window, Qt.Key.Key_D)
     window.close()
     assert [reading.verdict for reading in window.store.readings_of(read)] == ["normal"]
+
+
+def test_a_reading_on_a_full_disk_is_said_not_to_be_saved_and_is_saved_when_there_is_room(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_writes, "AGAIN_MILLISECONDS", 50)
+    add_reading, full = window.store.add_reading, [True]
+
+    def add_if_there_is_room(*reading: str) -> None:
+        if full:
+            raise StorageUnavailable("the disk is full", where="/data", cure="Free some space and try again")
+        add_reading(*reading)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(window.store, "add_reading", add_if_there_is_room)
+    read = window.reading.session.study_uid
+    qtbot.keyClick(window, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: "Not saved yet" in window.status.doing.text(), timeout=5000)
+    assert window.problems.table.item(0, 1).text() == "The disk is full."
+    full.clear()
+    qtbot.waitUntil(lambda: "Everything is saved" in window.status.doing.text(), timeout=5000)
+    assert [reading.verdict for reading in window.store.readings_of(read)] == ["abnormal"]
 
 
 def test_reading_says_whether_reader_and_model_agree(
