@@ -41,7 +41,7 @@ from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImage
 from trainers.mixture_proportion import normal_share
 from trainers.occlusion import occluded
 from trainers.plan import Augmentation, TrainingPlan
-from trainers.scattering_rule import fit_rule, scattered
+from trainers.scattering_rule import fit_rule, scattered, turned_alike
 
 Floats = npt.NDArray[np.float64]
 LEAST_SLOPE = 0.05
@@ -91,6 +91,13 @@ class RatioPosteriorPlan(TrainingPlan):
     )
     scattering: bool = Field(default=False, description="a linear rule on wavelet scattering beside the members")
     scattering_penalty: float = Field(default=6.0, gt=0, description="see trainers/scattering_rule.py")
+    scattering_likeness: bool = Field(default=False, description="see trainers/scattering_rule.py")
+    scattering_evened: bool = Field(
+        default=False, description="the rule also looks at the image with its contrast evened out from place to place"
+    )
+    scattering_turned: bool = Field(
+        default=False, description="the rule turns images so that left and right ones lie alike; with `mirrored` only"
+    )
     occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
     occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
 
@@ -113,6 +120,8 @@ class RatioPosteriorTrainer(MethodTrainer):
             mirrored=plan.mirrored,
             member_size=plan.member_size,
             scattering_slope=1.0 if plan.scattering else None,
+            scattering_evened=plan.scattering_evened,
+            scattering_turned=plan.scattering_turned,
             preprocessing=plan.preprocessing,
         )
         self.networks = [
@@ -250,10 +259,15 @@ class RatioPosteriorTrainer(MethodTrainer):
     def _fit_rule(self, images: TrainingImages, rule: ScatteringRule) -> list[Floats]:
         """The rule's logits of the images that `held_out` has the members' of, in the same order."""
         assert images.mixture is not None
-        features = [scattered(rule, side, self.plan.augmentation.mirror) for side in (images.normal, images.mixture)]
+        both = self.plan.augmentation.mirror or rule.turned
+        features = [scattered(rule, side, both) for side in (images.normal, images.mixture)]
         known = np.repeat([True, False], [len(images.normal), len(images.mixture)])
         folds = torch.cat(self.folds).cpu().numpy()
-        logits = fit_rule(rule, np.concatenate(features, axis=1), known, folds, self.plan.scattering_penalty)
+        plan = self.plan
+        together = np.concatenate(features, axis=1)
+        if rule.turned:
+            together = turned_alike(rule, together)
+        logits = fit_rule(rule, together, known, folds, plan.scattering_penalty, plan.scattering_likeness)
         sides = zip((logits[known], logits[~known]), self.folds, strict=True)
         return [side[np.concatenate(self._left_out(owners))] for side, owners in sides]
 

@@ -30,10 +30,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.local_contrast import evened
 from engine.models.scattering import CHANNELS, Scattering
 
 STRIDE = 16
 """Pixels of the input's side to a position of the features."""
+TURNED_SHARE = 0.85
+"""What the image as it lies alike with the others counts in a rule that turns images; its mirror image counts the rest."""
 
 
 class ResidualBlock(nn.Module):
@@ -107,22 +110,41 @@ class ScatteringRule(nn.Module):
     """A linear rule with weights of its own for every place: [B, 1, H, W] -> terms [B, 1, H / 16, W / 16], whose mean is equation 1's logit.
 
     Each place's bias is such that the known normals' mean is the same everywhere: a place stands out for how it differs from theirs.
+
+    With `evened` it looks at the image twice, as it is and with its contrast evened out.
+
+    With `turned` it looks at the image and its mirror image, and takes that for the first in which `side`, the direction in which images differ most from
+    their mirror images, points the one way: right and left knees then lie alike, and a place has one meaning in all of them.
     """
 
-    def __init__(self, size: tuple[int, int], margin: float) -> None:
+    side: Tensor
+
+    def __init__(self, size: tuple[int, int], margin: float, evened: bool = False, turned: bool = False) -> None:
         super().__init__()
-        self.margin = margin
+        self.margin, self.evened, self.turned = margin, evened, turned
         self.scattering = Scattering(size)
-        self.weight = nn.Parameter(torch.zeros(CHANNELS, size[0] // STRIDE, size[1] // STRIDE))
+        self.weight = nn.Parameter(torch.zeros(CHANNELS * (1 + evened), size[0] // STRIDE, size[1] // STRIDE))
         self.bias = nn.Parameter(torch.zeros(self.weight.shape[1:]))
+        if turned:
+            self.register_buffer("side", torch.zeros_like(self.weight))
 
     def features(self, x: Tensor) -> Tensor:
-        """[B, 133, H / 16, W / 16]."""
-        found: Tensor = self.scattering(without_margin(x, self.margin))
-        return found
+        """[B, 133, H / 16, W / 16], of the image with its contrast evened out as many again."""
+        x = without_margin(x, self.margin)
+        found: Tensor = self.scattering(x)
+        return torch.cat([found, self.scattering(evened(x))], dim=1) if self.evened else found
+
+    def together(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of images and of their mirror images, [B, C, h, w], as the features of images that lie alike; and which images [B, 1, 1, 1] were turned."""
+        turned = ((first - second) * self.side).sum((1, 2, 3), keepdim=True) < 0
+        return torch.lerp(first, second, torch.where(turned, TURNED_SHARE, 1 - TURNED_SHARE)), turned
 
     def terms(self, x: Tensor) -> Tensor:
-        return (self.features(x) * self.weight).sum(1, keepdim=True) + self.bias
+        features, turned = self.features(x), None
+        if self.turned:
+            features, turned = self.together(features, self.features(x.flip(3)))
+        terms = (features * self.weight).sum(1, keepdim=True) + self.bias
+        return terms if turned is None else torch.where(turned, terms.flip(3), terms)
 
 
 def without_margin(x: Tensor, margin: float) -> Tensor:
@@ -146,6 +168,8 @@ class RatioPosterior(AnomalyModel):
         margin: at each edge, as a share of the side, where no member looks.
         member_size: height and width at which the members see the image, whole fractions of its own; none: as it is.
         scattering_slope: what a rule on wavelet scattering counts beside the members; none: there is no rule.
+        scattering_evened: the rule also looks at the image with its contrast evened out from place to place.
+        scattering_turned: the rule turns images so that they lie alike; of a `mirrored` model only.
         mirrored: average what a member says of the image and of its mirror image, for body parts whose sides mean nothing.
         preprocessing: name in engine.preprocess.
     """
@@ -166,6 +190,8 @@ class RatioPosterior(AnomalyModel):
         mirrored: bool = False,
         member_size: Sequence[int] | None = None,
         scattering_slope: float | None = None,
+        scattering_evened: bool = False,
+        scattering_turned: bool = False,
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
@@ -177,6 +203,8 @@ class RatioPosterior(AnomalyModel):
             raise ValueError(
                 "members and slope must be positive, the share of normals within 0 and 1, and the margin under 0.4"
             )
+        if scattering_turned and not mirrored:
+            raise ValueError("a rule that turns images must be of a mirrored model: a score would depend on the side")
         self.spec = ModelSpec(spatial_dims=2, size=sides, preprocessing=preprocessing)
         self.width, self.margin, self.mirrored, self.member_size = width, margin, mirrored, seen
         self.normal_share, self.slope, self.offset, self.scattering_slope = (
@@ -186,7 +214,10 @@ class RatioPosterior(AnomalyModel):
             scattering_slope,
         )
         self.members = nn.ModuleList(RatioNetwork(width, margin=margin, size=seen) for _ in range(members))
-        self.rule = None if scattering_slope is None else ScatteringRule(sides, margin)
+        self.rule = None
+        if scattering_slope is not None:
+            self.rule = ScatteringRule(sides, margin, scattering_evened, scattering_turned)
+        self.scattering_evened, self.scattering_turned = scattering_evened, scattering_turned
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -201,6 +232,8 @@ class RatioPosterior(AnomalyModel):
             "mirrored": self.mirrored,
             "member_size": list(self.member_size),
             "scattering_slope": self.scattering_slope,
+            "scattering_evened": self.scattering_evened,
+            "scattering_turned": self.scattering_turned,
             "preprocessing": self.spec.preprocessing,
         }
 
@@ -216,7 +249,9 @@ class RatioPosterior(AnomalyModel):
         """What a member or the rule says of each position, of the image as it is or also of its mirror image turned back."""
         assert isinstance(said_by, RatioNetwork | ScatteringRule)
         terms = said_by.terms(x)
-        return (terms + said_by.terms(x.flip(3)).flip(3)) / 2 if self.mirrored else terms
+        if not self.mirrored or (isinstance(said_by, ScatteringRule) and said_by.turned):  # which has seen both
+            return terms
+        return (terms + said_by.terms(x.flip(3)).flip(3)) / 2
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """The score and the heatmap that it is the mean of.

@@ -111,11 +111,19 @@ def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingIma
     assert findings["held_out_images"] == [12, 12]  # two members, each judged on its own third
 
 
-def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(images: TrainingImages) -> None:
-    trainer = _trainer(scattering=True, epochs=1)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"scattering_likeness": True, "scattering_evened": True, "scattering_turned": True, "mirrored": True}],
+)
+def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
+    images: TrainingImages, changes: dict[str, object]
+) -> None:
+    trainer = _trainer(scattering=True, epochs=1, **changes)
     run_training(trainer, images, None)
     model = trainer.scoring_model()
     assert model.rule is not None and model.rule.weight.abs().max() > 0
+    assert model.rule.turned == ("scattering_turned" in changes)
+    assert not model.rule.turned or model.rule.side.abs().max() > 0
     members, rule = trainer.findings["slopes_of_members_and_rule"]
     assert model.slope == pytest.approx(members, abs=1e-4) and model.scattering_slope == pytest.approx(rule, abs=1e-4)
     new = np.stack([drawn(500 + seed, abnormal=seed >= 8, side=32) for seed in range(16)])

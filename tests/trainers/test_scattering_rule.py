@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from engine.models.ratio_posterior import ScatteringRule
 from tests.trainers.conftest import drawn
 from trainers.method import as_input
-from trainers.scattering_rule import fit_rule, scattered
+from trainers.scattering_rule import fit_rule, scattered, turned_alike
 
-KNOWN = np.arange(24) < 12
+KNOWN: npt.NDArray[np.bool_] = np.arange(24) < 12
 FOLDS = np.arange(24) % 3
 
 
@@ -24,18 +25,20 @@ def _rule() -> ScatteringRule:
     return ScatteringRule((32, 32), 0.0)
 
 
-def test_what_ships_says_on_new_images_the_mean_of_what_the_folds_rules_say(images: np.ndarray) -> None:
+@pytest.mark.parametrize("likeness", [False, True])
+def test_what_ships_says_on_new_images_the_mean_of_what_the_folds_rules_say(images: np.ndarray, likeness: bool) -> None:
     rule = _rule()
     features = scattered(rule, images, mirrored=False)
     new = np.stack([drawn(100 + seed, side=32) for seed in range(4)])
     unseen = scattered(rule, new, mirrored=False)
-    fit_rule(rule, features, KNOWN, FOLDS, 6.0)
+    fit_rule(rule, features, KNOWN, FOLDS, 6.0, likeness)
     each = []
     for fold in range(3):  # the rule without this fold judges the new images, which are left out with it
         kept = fold != FOLDS
         together = np.concatenate([features[:, kept], unseen], axis=1)
         known = np.append(KNOWN[kept], [True, False, True, False])
-        each.append(fit_rule(_rule(), together, known, np.repeat([0, 1], [kept.sum(), 4]), 6.0)[-4:])
+        parts = np.repeat([0, 1], [len(together[0]) - 4, 4])
+        each.append(fit_rule(_rule(), together, known, parts, 6.0, likeness)[-4:])
     with torch.inference_mode():
         said = rule.terms(as_input(new, torch.device("cpu"))).mean((1, 2, 3)).numpy()
     np.testing.assert_allclose(said, np.mean(each, axis=0), rtol=0, atol=1e-4)
@@ -66,3 +69,44 @@ def test_a_place_says_of_the_known_normals_what_every_other_says(images: np.ndar
         terms = rule.terms(as_input(images[KNOWN], torch.device("cpu"))).mean((0, 1))
     torch.testing.assert_close(terms, terms.mean().expand_as(terms), rtol=0, atol=1e-3)
     assert terms.mean() > 0
+
+
+def test_by_likeness_counts_more_what_many_features_share(images: np.ndarray) -> None:
+    """One trait moves half of the features together, another a single one; both tell the classes apart as well."""
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=scattered(_rule(), images, mirrored=False).shape)
+    half = features.shape[2] // 2
+    features[0, :, :half] += 2 * generator.normal(size=(24, 1)) + 2 * KNOWN[:, None]
+    features[0, :, -1] += 2 * generator.normal(size=24) + 2 * KNOWN
+    shares = []
+    for likeness in (False, True):
+        rule = _rule()
+        fit_rule(rule, features.astype(np.float32), KNOWN, FOLDS, 6.0, likeness)
+        weight = rule.weight.detach().numpy().ravel()
+        shares.append(np.abs(weight[:half].sum()) / np.abs(weight).sum())
+    assert shares[1] > 1.2 * shares[0]
+
+
+def test_a_penalty_means_as_much_by_likeness(images: np.ndarray) -> None:
+    features = scattered(_rule(), images, mirrored=False)
+    spread = [np.ptp(fit_rule(_rule(), scale * features, KNOWN, FOLDS, 6.0, True)) for scale in (1.0, 10.0)]
+    plain = np.ptp(fit_rule(_rule(), features, KNOWN, FOLDS, 6.0))
+    assert 0.3 < spread[0] / plain < 3
+    assert abs(spread[1] / spread[0] - 1) < 1e-2
+
+
+def test_images_are_turned_so_that_a_mark_lies_on_one_side_in_all_of_them() -> None:
+    rule = ScatteringRule((32, 32), 0.0, turned=True)
+    images = np.stack([drawn(seed, side=32) for seed in range(24)])
+    mirrored = np.arange(24) % 2 == 1
+    images[:, 20:28, 3:9] = 255
+    images[mirrored] = images[mirrored, :, ::-1]
+    features = scattered(rule, images, mirrored=True)
+    alike = turned_alike(rule, features)
+    assert alike.shape == (1, *features.shape[1:])
+    with torch.inference_mode():
+        views = [torch.from_numpy(view).reshape(-1, *rule.side.shape) for view in features]
+        _, turned = rule.together(views[0], views[1])
+    assert len(set((turned.flatten().numpy() ^ mirrored).tolist())) == 1
+    apart = np.square(features[0][mirrored].mean(0) - features[0][~mirrored].mean(0)).sum()
+    assert np.square(alike[0][mirrored].mean(0) - alike[0][~mirrored].mean(0)).sum() < 0.1 * apart

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, ResidualBlock
+from engine.models.ratio_posterior import TURNED_SHARE, RatioNetwork, RatioPosterior, ResidualBlock
+from engine.models.scattering import CHANNELS
 
 LAYERS = [(24, 48, 48), (24, 24, 24), (48, 12, 12), (48, 12, 12), (96, 6, 6), (96, 6, 6), (96, 6, 6)]
 
@@ -149,6 +150,69 @@ def test_a_model_with_a_rule_is_built_anew_from_its_card(with_rule: RatioPosteri
     images = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(4)) * 2 - 1
     with torch.inference_mode():
         torch.testing.assert_close(again.anomaly(images).scores, with_rule.anomaly(images).scores)
+
+
+def test_the_rule_also_looks_at_the_image_with_its_contrast_evened_out() -> None:
+    torch.manual_seed(0)
+    model = RatioPosterior(
+        size=(64, 96), width=4, members=1, mirrored=True, scattering_slope=0.4, scattering_evened=True
+    )
+    assert model.rule is not None
+    torch.nn.init.normal_(model.rule.weight)
+    again = RatioPosterior(**_warmed(model).architecture).eval()
+    again.load_state_dict(model.state_dict())
+    assert again.rule is not None
+    images = torch.rand(3, 1, 64, 96, generator=torch.Generator().manual_seed(5)) * 1.2 - 0.6
+    with torch.inference_mode():
+        features = again.rule.features(images)
+        fainter = again.rule.features(images * 0.7)
+        found, alone = again.anomaly(images), again.anomaly(images[:1])
+    plain, evened = (fainter - features).chunk(2, dim=1)
+    assert features.shape == (3, 2 * CHANNELS, 4, 6)
+    assert evened.abs().mean() < 0.2 * plain.abs().mean()
+    assert found.heatmap is not None
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alone.scores["log_posterior"], found.scores["log_posterior"][:1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_made_before_contrast_was_evened_out_looks_at_the_image_alone(with_rule: RatioPosterior) -> None:
+    before = {name: value for name, value in with_rule.architecture.items() if name != "scattering_evened"}
+    again = RatioPosterior(**before)
+    again.load_state_dict(with_rule.state_dict())
+    assert again.rule is not None and len(again.rule.weight) == CHANNELS
+
+
+def test_a_rule_that_turns_images_has_a_meaning_of_its_own_for_either_side_but_minds_no_mirror() -> None:
+    torch.manual_seed(0)
+    model = RatioPosterior(
+        size=(64, 96), width=4, members=1, mirrored=True, scattering_slope=0.4, scattering_turned=True
+    )
+    assert model.rule is not None
+    torch.nn.init.normal_(model.rule.weight)
+    model.rule.side.normal_(generator=torch.Generator().manual_seed(1))
+    again = RatioPosterior(**_warmed(model).architecture).eval()
+    again.load_state_dict(model.state_dict())
+    assert again.rule is not None
+    images = torch.rand(6, 1, 64, 96, generator=torch.Generator().manual_seed(6)) * 2 - 1
+    with torch.inference_mode():
+        found, mirrored = again.anomaly(images), again.anomaly(images.flip(3))
+        terms = again.terms_of(again.rule, images)
+        views = again.rule.features(images), again.rule.features(images.flip(3))
+        _, turned = again.rule.together(*views)
+    assert 0 < int(turned.sum()) < 6  # some were turned, and some were not
+    torch.testing.assert_close(found.scores, mirrored.scores, rtol=1e-4, atol=1e-4)
+    assert found.heatmap is not None and mirrored.heatmap is not None
+    torch.testing.assert_close(found.heatmap, mirrored.heatmap.flip(3), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-4, atol=1e-4)
+    share = torch.where(turned, TURNED_SHARE, 1 - TURNED_SHARE)
+    said = ((views[0] * (1 - share) + views[1] * share) * again.rule.weight).sum(1, keepdim=True)
+    turned_back = torch.cat([one.flip(2) if turn else one for one, turn in zip(said, turned, strict=True)])
+    torch.testing.assert_close(terms, turned_back[:, None], rtol=1e-3, atol=1e-3)
+
+
+def test_only_a_mirrored_model_may_turn_images() -> None:
+    with pytest.raises(ValueError, match="mirrored"):
+        RatioPosterior(size=64, scattering_slope=0.4, scattering_turned=True)
 
 
 @pytest.mark.parametrize(
