@@ -14,6 +14,9 @@ from engine.errors import BundleRejected, NormascopeError, StorageUnavailable
 from engine.host.events import Events, Stop
 from engine.host.warm import WarmModel, WarmModels, is_out_of_memory
 from engine.imaging.series import Series
+from engine.models.in_use import chosen_ids
+from engine.models.shelf import InstalledBundle, installed
+from engine.scoring.queueing import reading
 from engine.store import Store
 from engine.store.rows import Job, JobState
 
@@ -55,6 +58,8 @@ class Work:
         self._ended: deque[tuple[float, str]] = deque()  # (when, study) of the last minute
         self._next_progress = 0.0
         self._next_look = 0.0
+        self._unusable: set[str] = set()  # hashes of bundles that cannot be loaded
+        self._usable: list[InstalledBundle] = []  # what is installed beside them; looked up when another one is met
 
     def run(self) -> None:
         """Work until asked to stop; then everything unfinished is back in the queue."""
@@ -108,12 +113,27 @@ class Work:
             self._stream(model, first, alone=alone)
         except BundleRejected as error:
             self._settle_failure(first, str(error), error.kind)
+            if not first.named:
+                self._ask_another(first)
         except Exception as error:
             self._blame(first.bundle_hash, error)
         finally:
             left = list(self.in_hand.values())
             self._patiently(lambda: self.store.release(left))
             self.in_hand = {}
+
+    def _ask_another(self, job: Job) -> None:
+        """What would read the series if the bundle that cannot be used were not installed, reads it."""
+        if job.bundle_hash not in self._unusable:
+            self._unusable.add(job.bundle_hash)
+            self._usable = [bundle for bundle in installed() if bundle.hash not in self._unusable]
+
+        def queue() -> None:
+            for bundle in reading(job.series, self._usable, chosen_ids()):
+                self.store.register_bundle(bundle)
+                self.store.enqueue([job.series.key], bundle.hash, job.priority)
+
+        self._patiently(queue)
 
     def _model(self, job: Job) -> WarmModel:
         about = {"id": job.bundle_id, "hash": job.bundle_hash}

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,13 @@ from engine.host.events import Events, Stop
 from engine.host.warm import WarmModels
 from engine.host.work import Work
 from engine.imaging.series import Series
+from engine.models.card import Applicability
+from engine.models.shelf import InstalledBundle
 from engine.scoring.result import ScoreValue, SeriesResult
 from engine.store import Store
 from engine.store.rows import QueueCounts
 from engine.store.workers import this_worker
+from tests.cards import plain_card
 
 
 class Model:
@@ -163,3 +167,39 @@ def test_a_result_of_pixels_that_changed_meanwhile_is_dropped_for_that_of_the_ne
     os.close(writer)
     assert [row.percentile for row in store.results_of(uid)] == [10]
     assert store.counts() == QueueCounts(done=1)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_broken_bundle_was_to_read_unasked_another_reads(
+    store: Store, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    chests = Applicability(modality=("DX",), body_part=("CHEST",))
+    broken, sound = (
+        InstalledBundle(name, Path(f"/{name}.safetensors"), name[0] * 16, plain_card(id=name, applicability=chests))
+        for name in ("broken", "double-d")
+    )
+    monkeypatch.setattr(work_module, "installed", lambda: [broken, sound])
+    film = Series("1", "2", "1", "radiograph", "dicom", ("/a.dcm",), modality="DX", body_part="CHEST")
+    store.add_series([film])
+    store.register_bundle(broken)
+    store.enqueue([film.key], broken.hash, named=named)
+
+    def open_model(path: str, device: str, batch: int) -> Model:
+        if path == str(broken.path):
+            raise BundleRejected("its weights are not its card's", where=path, cure="Ask its maker.")
+        return Model()
+
+    reader, writer = os.pipe()
+    stop = Stop()
+    work = Work(store, this_worker(), WarmModels("cpu", open_model=open_model), Events(writer), stop)
+    loop = threading.Thread(target=work.run)
+    loop.start()
+    with os.fdopen(reader) as lines:
+        for line in lines:
+            if json.loads(line)["event"] == "idle":
+                break
+        stop.ask("enough")
+        loop.join(20)
+    os.close(writer)
+    states = {row.bundle_id: row.state for row in store.results_of("2")}
+    assert states == {"broken": "failed"} | ({} if named else {"double-d": "done"})
