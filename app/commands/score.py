@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
     with ResultsCsv(out) as results, _progress(console) as progress:
         report = partial(_report, console, results)
         series = _find(paths, report, progress, console)
-        plan: Plan = [(chosen, series)] if chosen else [*_plan(series, results, console)]
+        plan: Plan = [(chosen, series)] if chosen else _sound_plan(series, report, results, console)
         for bundle, its_series in plan:
             task = progress.add_task(f"scoring with {bundle.id}", total=len(its_series))
             said = ""
@@ -114,9 +114,30 @@ def _score(
     yield from Scorer(loaded, device, batch).score(series)
 
 
-def _plan(series: list[Series], results: ResultsCsv, console: Console) -> list[tuple[InstalledBundle, list[Series]]]:
+def _sound_plan(series: list[Series], report: Report, results: ResultsCsv, console: Console) -> Plan:
+    """As `_plan`; what a bundle that cannot be loaded was to score, the next one does. `report` is told of each such bundle, once."""
+    from engine.models.bundle import load_bundle
+
+    plan: Plan = []
+    bundles, left = installed(), series
+    while left:
+        planned, left = _plan(left, bundles, results, console), []
+        for bundle, its_series in planned:
+            try:
+                load_bundle(bundle.path)
+                plan.append((bundle, its_series))
+            except BundleRejected as problem:  # its header was sound, its weights are not
+                report(problem)
+                bundles = [other for other in bundles if other.hash != bundle.hash]
+                left += its_series
+    return plan
+
+
+def _plan(
+    series: list[Series], bundles: Sequence[InstalledBundle], results: ResultsCsv, console: Console
+) -> list[tuple[InstalledBundle, list[Series]]]:
     """Which bundle scores which series when none is named: those in use that apply, else one trained on phantoms, said aloud, else none."""
-    bundles, chosen = installed(), chosen_ids()
+    chosen = chosen_ids()
     plan: dict[str, tuple[InstalledBundle, list[Series]]] = {}
     for one in series:
         applying = reading(one, bundles, chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -25,6 +26,7 @@ from pydicom.uid import (
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from engine.models import shelf
 from tests.e2e.conftest import Command
 
 
@@ -188,6 +190,29 @@ def test_a_bundle_that_cannot_be_used_is_one_line_and_one_row_with_the_cure(
     assert sum(str(bundle) in line for line in finished.stderr.splitlines()) == 1
     (row,) = rows(tmp_path)
     assert row["error"].startswith(str(bundle)) and row["error"].endswith(".") and not row["score"]
+
+
+def test_a_broken_bundle_of_a_sites_own_is_one_row_and_the_next_best_reads_its_studies(
+    command: Command, bad_bundles: Path, hospital: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unnamed, a site's own bundle comes before those that ship: broken, it must not leave its studies without a score."""
+    shelf_folder = tmp_path / "models"
+    shelf_folder.mkdir()
+    with safe_open(bad_bundles / "another.safetensors", "pt") as bundle:
+        weights = {name: bundle.get_tensor(name) for name in bundle.keys()}  # noqa: SIM118 - no mapping
+        card = json.loads(bundle.metadata()["card"])
+    card["applicability"] |= {"modality": ["CR"], "body_part": ["CHEST"], "view": ["PA"], "age_years": None}
+    save_file(weights, shelf_folder / "own.safetensors", metadata={"card": json.dumps(card)})
+    monkeypatch.setattr(shelf, "user_folder", lambda: shelf_folder)
+    (tmp_path / "films").mkdir()
+    for number in (1, 2):
+        dicom(tmp_path / "films" / f"{number}.dcm", film(number), PatientAge="040Y")
+    finished = command("score", tmp_path / "films", "--out", tmp_path / "out", "--device", "cpu")
+    assert finished.returncode == 3
+    table = rows(tmp_path / "out")
+    (broken,) = (row for row in table if row["error"])
+    assert broken["path"] == str(shelf_folder / "own.safetensors") and "Ask its maker" in broken["error"]
+    assert {Path(row["path"]).name for row in table if row["score"]} == {"1.dcm", "2.dcm"}
 
 
 def test_a_bundle_that_is_not_there_is_a_slip_of_the_command_and_writes_nothing(
