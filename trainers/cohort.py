@@ -224,7 +224,10 @@ def prepare_cohort(
     folder: Path,
     on_share: Callable[[float], None] | None = None,
 ) -> PreparedCohort:
-    """Decode and preprocess once, into `folder`; what an earlier run left there of the same series is used again."""
+    """Decode and preprocess once, into `folder`; what an earlier run left there of the same series is used again.
+
+    Raises OSError when there is no room for it.
+    """
     asked = json.dumps([_LAYOUT, [s.sources for s in series], preprocessing.model_dump(), size], sort_keys=True)
     name = hashlib.sha256(asked.encode()).hexdigest()[:16]
     array_file, index_file = folder / f"{name}.npy", folder / f"{name}.json"
@@ -237,6 +240,7 @@ def prepare_cohort(
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{name}.partial.npy"
     images = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(series), *size))
+    _reserve(partial)
     kept: list[int] = []
     failures: list[NormascopeError] = []
     for done, found in enumerate(decoded(series, preprocessing, size)):
@@ -253,6 +257,18 @@ def prepare_cohort(
     said = [{"what": error.what, "where": error.where, "cure": error.cure} for error in failures]
     _write_whole(index_file, json.dumps({"kept": kept, "failures": said}))
     return PreparedCohort(np.load(array_file, mmap_mode="r")[: len(kept)], tuple(kept), tuple(failures))
+
+
+def _reserve(path: Path) -> None:
+    """Find out now whether the disk has room for all of a file: a sparse one on a full disk kills the process at the first write."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _write_whole(path: Path, text: str) -> None:

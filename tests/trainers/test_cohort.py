@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,29 @@ def test_a_resumed_run_sees_no_black_images_and_remembers_what_failed(
     assert [str(error) for error in again.failures] == [str(error) for error in first.failures]
     assert again.kept == first.kept and np.array_equal(again.images, first.images)
     assert not list((tmp_path / "run").glob("*.partial*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be asked for on this system")
+def test_room_for_all_prepared_images_is_taken_before_the_first_or_an_error_says_that_there_is_none(
+    cohort_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series, seen = read_cohort(cohort_csv(normals=6)).series, Preprocessing(name="chest")
+    taken: list[int] = []
+
+    def on_share(_: float) -> None:
+        (partial,) = tmp_path.glob("run/*.partial.npy")
+        taken.append(partial.stat().st_blocks * 512)
+
+    prepare_cohort(series, seen, (64, 64), tmp_path / "run", on_share)
+    assert taken[0] >= 6 * 64 * 64, "a sparse file on a full disk kills the process, and says nothing"
+
+    def no_room(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        prepare_cohort(series, seen, (64, 64), tmp_path / "full")
+    assert not list((tmp_path / "full").iterdir())
 
 
 def tagged(count: int, start: int = 0, **tags: str) -> tuple[Series, ...]:
