@@ -56,6 +56,7 @@ class MainWindow(QMainWindow):
         self.store, self.settings, self._settings_file, self.engine = store, settings, settings_file, engine
         self._token = -1
         self._painted = False
+        self._leaving = False
         self.worklist = WorklistPanel(store, settings)
         self.viewer = Viewer()
         self.results = ResultsPanel()
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
         self.viewer.failed.connect(self.report)
         self.reading.failed.connect(self.report)
         self.reading.said.connect(self.status.show_doing)
+        self.reading.writes.caught_up.connect(self._stay)
         self.reading.opened.connect(lambda _: self.panes.show_image(True))
         self._poll.timeout.connect(self._look_for_changes)
         if self.engine is not None:
@@ -308,8 +310,16 @@ class MainWindow(QMainWindow):
         self._poll.start()
         self.opening.find_models()
 
+    def _stay(self) -> None:
+        self._leaving = False
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop all that runs, save readings that are still on their way, keep the settings."""
+        """Stop all that runs, save readings that are still on their way, keep the settings; with readings that cannot be saved, only when asked twice."""
+        if self.reading.writes.late and not self._leaving:
+            self._leaving = True
+            self.say("Not everything is saved yet. Free some space, or close again to leave without it")
+            event.ignore()
+            return
         self._poll.stop()
         self.opening.stop()
         cancel_all()

@@ -60,6 +60,11 @@ class StoreWrites(QObject):
         """Writes not yet done."""
         return len(self._waiting)
 
+    @property
+    def late(self) -> bool:
+        """True while a write waits that the store has refused."""
+        return self._late
+
     def flush(self) -> None:
         """Have all writes done before returning. For closing the window: no callback is called."""
         self._again.stop()

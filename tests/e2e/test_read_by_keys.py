@@ -74,9 +74,13 @@ def test_a_reading_on_a_full_disk_is_said_not_to_be_saved_and_is_saved_when_ther
     qtbot.keyClick(window, Qt.Key.Key_A)
     qtbot.waitUntil(lambda: "Not saved yet" in window.status.doing.text(), timeout=5000)
     assert window.problems.table.item(0, 1).text() == "The disk is full."
+    window.close()
+    assert window.isVisible() and "close again to leave without it" in window.status.doing.text()
     full.clear()
     qtbot.waitUntil(lambda: "Everything is saved" in window.status.doing.text(), timeout=5000)
     assert [reading.verdict for reading in window.store.readings_of(read)] == ["abnormal"]
+    window.close()
+    assert not window.isVisible(), "nothing keeps it open any more"
 
 
 def test_reading_says_whether_reader_and_model_agree(
