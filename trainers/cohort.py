@@ -255,7 +255,7 @@ def prepare_cohort(
     del images
     partial.replace(array_file)
     said = [{"what": error.what, "where": error.where, "cure": error.cure} for error in failures]
-    _write_whole(index_file, json.dumps({"kept": kept, "failures": said}))
+    write_whole(index_file, json.dumps({"kept": kept, "failures": said}))
     return PreparedCohort(np.load(array_file, mmap_mode="r")[: len(kept)], tuple(kept), tuple(failures))
 
 
@@ -271,7 +271,7 @@ def _reserve(path: Path) -> None:
         raise
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """All of the text or nothing, also when the power fails."""
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from pydantic import ValidationError
 
-from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
+from engine.errors import CohortRejected, NormascopeError
+from engine.models.card import Preprocessing
 from engine.models.inference import computes_bfloat16
 from engine.models.registry import METHODS
+from engine.preprocess import chosen_options
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_class, trainer_of
@@ -57,6 +58,8 @@ def planned(
         raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(METHODS)}.")
     try:
         plan = plan or default_plan(method, size, epochs, seed, device, options)
+        for view in ({}, *plan.views):
+            chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options | view))
         fabric = Fabric(
             accelerator=device.type,
             devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -73,20 +76,6 @@ def planned(
             reason = " ".join([*(str(part) for part in first["loc"]), first["msg"]])
         raise NormascopeError(
             f"{method} cannot be trained so: {reason}", cure="Choose another size, number of epochs or option."
-        ) from error
-
-
-def kept_plan(folder: Path) -> TrainingPlan | None:
-    """The interrupted run's own plan: a resumed run must not change its mind halfway."""
-    file = folder / "plan.json"
-    try:
-        if not file.exists():
-            return None
-        values = json.loads(file.read_text())
-        return trainer_class(values["method"]).plan_class.model_validate(values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageUnavailable(
-            "the plan of the interrupted run cannot be read", where=file, cure="Train again without --resume."
         ) from error
 
 

@@ -16,15 +16,17 @@ from engine.models.bundle import load_bundle, rounded, save_bundle
 from engine.models.card import Card, Preprocessing
 from engine.models.inference import choose_device
 from engine.preprocess import default_options
+from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.judging import FEWEST_SCORED, judge
+from trainers.kept_run import check_same_cohort, keep, kept_plan
 from trainers.memory import step_memory
 from trainers.method import MethodTrainer
 from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
-from trainers.planning import kept_plan, planned
+from trainers.planning import planned
 from trainers.split import Split
 from trainers.training import OnProgress, Progress, run_training
 from trainers.training_images import training_images
@@ -76,14 +78,18 @@ def train(
         options: fields of the method's plan by name; words are read as JSON where they can be.
 
     Raises:
-        CohortRejected: too few normals, one patient, mixed kinds, or images that the method cannot take.
+        CohortRejected: too few normals, one patient, mixed kinds, images that the method cannot take, or others than an interrupted run began with.
         TrainingFailed: no finite loss, or no memory for a step.
         NormascopeError: the method cannot be trained at that size or for so few epochs.
         StorageUnavailable: `out` cannot be written.
     """
     text, out, target = text or CardText(), Path(out), choose_device(device)
     folder = out.with_suffix(".run")
-    kept = kept_plan(folder) if resume else None
+    if out.is_dir():
+        raise StorageUnavailable(
+            "this is a folder", where=out, cure="Name the file to write, as in FOLDER/NAME.safetensors."
+        )
+    kept = kept_plan(folder, method) if resume else None
     trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
     cohort, split = drawn_cohorts(trainer, normals, mixture)
     run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target)
@@ -136,7 +142,9 @@ def _said_in_words(run: _Run) -> Iterator[None]:
             where=run.folder,
             cure="Free some space or choose another folder, then resume.",
         ) from error
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingFailed(
             f"{run.device} ran out of memory",
             cure=f"Resume on another device, or train with a batch under {run.trainer.plan.batch}.",
@@ -149,10 +157,12 @@ def _learn(
     """Prepare the training images and run every epoch; returns these, and the files that could not be read."""
     trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
     run.folder.mkdir(parents=True, exist_ok=True)
-    if not resume:
+    if resume:
+        check_same_cohort(run.folder, run.cohort, run.split)
+    else:
         checkpoint.unlink(missing_ok=True)
         (run.folder / "best.safetensors").unlink(missing_ok=True)
-    (run.folder / "plan.json").write_text(plan.model_dump_json(indent=2))
+        keep(run.folder, plan, run.cohort, run.split)
 
     def say(what: str) -> None:
         if on_progress is not None:

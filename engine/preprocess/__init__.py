@@ -14,7 +14,7 @@ from engine.preprocess.head_ct import HeadCtOptions, prepare_head_ct
 from engine.preprocess.planar import PlanarOptions, prepare_planar
 from engine.preprocess.prepared import Prepared, Steps
 
-__all__ = ["HeadCtOptions", "PlanarOptions", "Prepared", "Steps", "default_options", "prepare"]
+__all__ = ["HeadCtOptions", "PlanarOptions", "Prepared", "Steps", "chosen_options", "default_options", "prepare"]
 
 _PLANAR_DEFAULTS: dict[str, PlanarOptions] = {
     # The published chest methods resize the whole film to a square.
@@ -35,6 +35,13 @@ def default_options(name: str) -> dict[str, object]:
     raise ValueError(f"no preprocessing is called {name!r}")
 
 
+def chosen_options(preprocessing: Preprocessing) -> PlanarOptions | HeadCtOptions:
+    """Every option of a preprocessing; those left out take the defaults of its name. Raises ValueError for an unknown name, option or value."""
+    options = {**default_options(preprocessing.name), **preprocessing.options}
+    kind = HeadCtOptions if preprocessing.name == "head-ct" else PlanarOptions
+    return kind.model_validate(options)
+
+
 def prepare(
     image: Radiograph | Volume, preprocessing: Preprocessing, size: tuple[int, ...], steps: Steps | None = None
 ) -> Prepared:
@@ -50,11 +57,11 @@ def prepare(
         NotApplicable: the image is of the wrong kind for this preprocessing.
         ImplausibleImage, InconsistentSeries: the image cannot be prepared (no grey values, too few slices, no head in it).
     """
-    options = {**default_options(preprocessing.name), **preprocessing.options}
-    if preprocessing.name == "head-ct":
+    options = chosen_options(preprocessing)
+    if isinstance(options, HeadCtOptions):
         if not isinstance(image, Volume):
             raise NotApplicable("this model reads volumes, and this is one image", cure="Choose a radiograph model.")
-        return prepare_head_ct(image, HeadCtOptions.model_validate(options), size, steps)
+        return prepare_head_ct(image, options, size, steps)
     if not isinstance(image, Radiograph):
         raise NotApplicable("this model reads radiographs, and this is a volume", cure="Choose a volume model.")
-    return prepare_planar(image, PlanarOptions.model_validate(options), size, steps)
+    return prepare_planar(image, options, size, steps)
