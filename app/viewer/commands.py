@@ -31,7 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("tool-window", "Window with the left button", ("W",), "ph.circle-half", "tool", True),
     Command("tool-pan", "Pan with the left button", ("P",), "ph.hand", "tool", True),
     Command("tool-zoom", "Zoom with the left button", ("Z",), "ph.magnifying-glass", "tool", True),
-    Command("window-reset", "Window of the file", ("0",), "ph.arrow-counter-clockwise", "window"),
+    Command("window-reset", "Window of the file, then the next", ("0",), "ph.arrow-counter-clockwise", "window"),
     Command("invert", "Invert grey", ("I",), "ph.drop-half", "image", True),
     Command("rotate", "Rotate clockwise", ("R",), "ph.arrow-clockwise", "image"),
     Command("flip-horizontally", "Flip left and right", ("H",), "ph.arrows-left-right", "image"),
