@@ -90,15 +90,15 @@ def check_normals(cohort: Cohort) -> None:
         raise CohortRejected(
             "all images are of one patient", where=cohort.path, cure="Collect images of many patients, with their IDs."
         )
-    if len({series.synthetic for series in cohort.series}) > 1:
-        raise CohortRejected(
-            "patients and synthetic phantoms are mixed", where=cohort.path, cure="Keep them apart: they look different."
-        )
     check_alike(cohort.series, cohort.path)
 
 
 def check_alike(series: Sequence[Series], path: str) -> None:
-    """Raises CohortRejected when DICOM tags say that several body parts or modalities are mixed; what is not tagged is taken for alike."""
+    """Raises CohortRejected when DICOM tags say that body parts, modalities, or patients and phantoms are mixed; what is not tagged is taken for alike."""
+    if len({one.synthetic for one in series}) > 1:
+        raise CohortRejected(
+            "patients and synthetic phantoms are mixed", where=path, cure="Keep them apart: they look different."
+        )
     parts: dict[str, int] = {}
     for term in (one.body_part.upper() for one in series if one.body_part):
         region = next((known for known in parts if same_part(term, known)), term)
@@ -128,7 +128,7 @@ def mixed_sizes(series: Sequence[Series]) -> str:
 def check_apart(normals: Cohort, abnormals: Cohort) -> None:
     """Raises CohortRejected when an image is on both sides, be it the same file or a copy of it."""
     both = {series.sources for series in normals.series} & {series.sources for series in abnormals.series}
-    both = both or _copies(normals.series, abnormals.series)
+    both = both or copies(normals.series, abnormals.series)
     if both:
         raise CohortRejected(
             f"{len(both)} images are among the normals and the abnormals",
@@ -137,7 +137,7 @@ def check_apart(normals: Cohort, abnormals: Cohort) -> None:
         )
 
 
-def _copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str, ...]]:
+def copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str, ...]]:
     """The sources of `second` whose bytes are those of one of `first`. Beginnings are compared first, so that few files are read whole."""
 
     def beginnings(series: Sequence[Series]) -> dict[bytes, list[tuple[str, ...]]]:
@@ -147,11 +147,11 @@ def _copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str,
         return found
 
     ours, theirs = beginnings(first), beginnings(second)
-    copies = set()
+    found = set()
     for shared in ours.keys() & theirs.keys() - {b""}:
         known = {_digest(files, whole=True) for files in ours[shared]}
-        copies |= {files for files in theirs[shared] if _digest(files, whole=True) in known}
-    return copies
+        found |= {files for files in theirs[shared] if _digest(files, whole=True) in known}
+    return found
 
 
 def _digest(files: tuple[str, ...], *, whole: bool) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import CohortRejected
-from trainers.cohort import Cohort, check_normals, read_cohort
+from trainers.cohort import Cohort, check_alike, check_normals, copies, read_cohort
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
 from trainers.split import Shares, Split, split_by_patient
@@ -85,14 +85,16 @@ def _decided(cohort: Cohort) -> Cohort:
 
 
 def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPlan) -> tuple[Cohort, Split]:
-    """The cohort with the mixture's images behind it, less those of patients it has already."""
+    """The cohort with the mixture's images behind it, less those of patients it has already, and less copies of its images under other names."""
     other = read_cohort(mixture)
     _check_kind(other, plan)
-    known, sources = set(cohort.patients), {series.sources for series in cohort.series}
+    # what tells two kinds of image apart would be learned instead of disease
+    check_alike((*cohort.series, *other.series), other.path)
+    known, copied = set(cohort.patients), copies(cohort.series, other.series)
     added = [
         series
         for series, patient in zip(other.series, other.patients, strict=True)
-        if patient not in known and series.sources not in sources
+        if patient not in known and series.sources not in copied
     ]
     first = len(cohort.series)
     joined = Cohort(cohort.path, (*cohort.series, *added), (*cohort.failures, *other.failures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import CohortRejected
+from trainers import draw
+from trainers.cohort import Cohort, read_cohort
 from trainers.draw import drawn_cohorts
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
@@ -59,6 +62,30 @@ def test_a_mixture_of_its_own_loses_the_patients_among_the_normals(cohort_csv: M
     cohort, split = drawn_cohorts(_Unlabelled(), normals, archive)
     assert len(split.mixture) == 40 and len(split.train) == 42
     assert not {cohort.patients[i] for i in split.mixture} & {cohort.patients[i] for i in split.train}
+
+
+def test_a_mixture_of_its_own_loses_copies_of_the_normals_under_other_names(cohort_csv: Make, tmp_path: Path) -> None:
+    normals = cohort_csv(normals=60, name="normals").parent
+    archive = cohort_csv(normals=90, abnormals=10, name="archive").parent  # its first 60 images are the normals'
+    for folder in (normals, archive):
+        (folder / "cohort.csv").unlink()  # nobody says whose an image is
+    for file in archive.glob("*.png"):
+        file.rename(file.with_name(f"renamed-{file.name}"))
+    cohort, split = drawn_cohorts(_Unlabelled(), normals, archive)
+    assert sorted(Path(cohort.series[i].path).name[8:11] for i in split.mixture) == [f"{i:03d}" for i in range(60, 100)]
+
+
+def test_a_mixture_of_another_body_part_is_refused(cohort_csv: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    normals, archive = cohort_csv(normals=60, name="normals"), cohort_csv(normals=30, name="archive")
+
+    def tagged(path: str | Path) -> Cohort:
+        part = "CHEST" if path == normals else "HAND"
+        cohort = read_cohort(path)
+        return replace(cohort, series=tuple(replace(one, body_part=part) for one in cohort.series))
+
+    monkeypatch.setattr(draw, "read_cohort", tagged)
+    with pytest.raises(CohortRejected, match="60 CHEST, 30 HAND"):
+        drawn_cohorts(_Unlabelled(), normals, archive)
 
 
 @pytest.mark.parametrize(
