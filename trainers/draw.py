@@ -54,7 +54,9 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
         cohort, split = _joined(cohort, split, mixture, plan)
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            "too few patients to calibrate on", where=normals, cure="Collect normals of more patients."
+            f"{len(split.calibration)} images, those of {shares.calibration:.0%} of the patients, are too few to calibrate on",
+            where=normals,
+            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / shares.calibration)} patients at least.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(

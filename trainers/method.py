@@ -68,7 +68,8 @@ class MethodTrainer(ABC):
         optimizers: likewise.
         checkpoint_rule: which weights `scoring_model` takes, in words for the card.
         findings: what the run found out that belongs in the card's recipe, JSON-able.
-        skipped: steps left out because a loss or a gradient was not finite.
+        taken: updates made since this trainer was.
+        skipped: updates left out because a loss or a gradient was not finite.
     """
 
     plan_class: ClassVar[type[TrainingPlan]]
@@ -81,7 +82,7 @@ class MethodTrainer(ABC):
     def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
         self.plan = plan
         self.fabric = fabric
-        self.skipped = 0
+        self.taken = self.skipped = 0
         self.findings: dict[str, object] = {}
 
     def begin(self, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
@@ -133,6 +134,7 @@ class MethodTrainer(ABC):
             gradients = [p.grad for p in parameters if p.grad is not None]
             if torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
                 optimizer.step()
+                self.taken += 1
                 return True
         self.skipped += 1
         return False

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
+"""float16 is not among them: its losses would have to be scaled, and each method updates its networks by itself."""
 
 
 class Augmentation(BaseModel):

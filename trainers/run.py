@@ -18,7 +18,7 @@ from engine.models.inference import choose_device
 from engine.preprocess import default_options
 from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
-from trainers.cohort import Cohort, decoded
+from trainers.cohort import Cohort, decoded, mixed_sizes
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_plan
@@ -168,6 +168,8 @@ def _learn(
         if on_progress is not None:
             on_progress(Progress(0, plan.epochs, 0.0, what))
 
+    if sizes := mixed_sizes(run.cohort.series):
+        say(sizes)
     images, failures = training_images(
         run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
     )

@@ -165,7 +165,7 @@ def _every_batch(
 ) -> tuple[dict[str, float], float]:
     """One pass in random order; returns the mean of each loss, and the seconds in which the next batch was not ready."""
     totals: dict[str, list[Tensor]] = {}
-    steps, skipped, waited = 0, trainer.skipped, 0.0
+    taken, skipped, waited = trainer.taken, trainer.skipped, 0.0
     batches = epoch_batches(images, trainer.plan, trainer.fabric.device, generators["batches"])
     while True:
         asked = time.monotonic()
@@ -173,11 +173,10 @@ def _every_batch(
         waited += time.monotonic() - asked
         if batch is None:
             break
-        steps += 1
         for name, loss in trainer.step(batch, generators["steps"]).items():
             totals.setdefault(name, []).append(loss)
     losses = {name: round(float(torch.stack(values).float().nanmean()), 5) for name, values in totals.items()}
-    if trainer.skipped - skipped >= steps * len(trainer.optimizers):
+    if trainer.skipped > skipped and trainer.taken == taken:
         raise TrainingFailed(
             f"no step of an epoch gave a finite loss ({', '.join(f'{k} {v:g}' for k, v in losses.items())})",
             cure="Train again with a lower learning rate or another seed; what was learned before is kept.",

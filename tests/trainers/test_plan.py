@@ -10,7 +10,7 @@ from engine.models.alpha_gan import resolutions
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.augment import augmented
 from trainers.growing import growing_stages
-from trainers.plan import Augmentation
+from trainers.plan import Augmentation, TrainingPlan
 from trainers.planning import default_plan, planned
 
 
@@ -123,3 +123,8 @@ def test_a_method_without_a_loss_on_held_out_normals_refuses_patience_before_any
             torch.device("cpu"),
             {"patience": 2, "stopping_share": 0.2, "width": 32, "noise": 8},
         )
+
+
+def test_float16_whose_losses_nobody_scales_is_no_choice() -> None:
+    with pytest.raises(ValueError, match="precision"):
+        TrainingPlan(method="cae", precision="16-mixed")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.errors import CohortRejected, NormascopeError, StorageUnavailable
 from engine.models.bundle import load_bundle
@@ -93,7 +94,7 @@ def test_an_interrupted_training_resumes_with_its_own_plan(cohort_csv: Make, tmp
     [
         ({"normals": 12}, "too few"),
         ({"normals": 30, "patients": 1}, "one patient"),
-        ({"normals": 30, "patients": 4}, "too few patients"),
+        ({"normals": 30, "patients": 4}, "too few to calibrate on"),
     ],
 )
 def test_cohorts_that_cannot_be_learned_from_are_refused(
@@ -135,6 +136,17 @@ def test_a_folder_that_cannot_be_written_is_one_error_in_words(cohort_csv: Make,
     with pytest.raises(StorageUnavailable) as caught:
         train("alpha-gan", cohort_csv(), out=tmp_path / "file" / "m.safetensors", plan=PLAN)
     assert caught.value.cure
+
+
+def test_images_of_very_different_sizes_are_told_while_training_and_in_the_card(
+    cohort_csv: Make, tmp_path: Path
+) -> None:
+    source, lines = cohort_csv(), list[str]()
+    Image.new("L", (480, 480), 90).save(source.parent / "000.png")
+    trained = train(
+        "alpha-gan", source, out=tmp_path / "m.safetensors", plan=PLAN, on_progress=lambda p: lines.append(str(p))
+    )
+    assert "48 x 48 to 480 x 480 pixels" in lines[0] and "48 x 48 to 480 x 480" in " ".join(trained.card.limits)
 
 
 def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:

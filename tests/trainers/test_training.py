@@ -97,6 +97,17 @@ def test_held_out_normals_are_judged_in_eval_mode_and_left_so_that_training_goes
     assert modes == [False, False] and trainer.network.training
 
 
+def test_an_epoch_that_updates_nothing_ends_the_run_though_another_network_waits_for_its_turn(
+    images: TrainingImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = fresh_trainer(_plan(patience=None))
+    trainer.optimizers["waiting"] = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    broken = torch.zeros((), requires_grad=True) * float("nan")
+    monkeypatch.setattr(CAETrainer, "losses", lambda self, x: {"reconstruction": broken})
+    with pytest.raises(TrainingFailed, match="finite loss"):
+        run_training(trainer, images, None)
+
+
 def test_patience_without_held_out_normals_is_refused(images: TrainingImages, tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="no normals were held out"):
         run_training(fresh_trainer(_plan()), replace(images, held=None), tmp_path / "checkpoint.safetensors")
