@@ -29,6 +29,7 @@ from engine.scoring.scorer import Scorer
 from trainers.cohort import Cohort, decoded, read_cohort, write_table
 from trainers.model_card import CardText
 from trainers.run import train
+from trainers.shell import run_command
 
 SIZE = 64
 RESAMPLES = 1000
@@ -220,4 +221,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

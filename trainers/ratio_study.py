@@ -26,6 +26,7 @@ from trainers.cohort import Cohort
 from trainers.judging import Subject, judge, read_sides, without_learned
 from trainers.localisation import localisation, marked, read_regions, regions_of
 from trainers.report.drawing import ABNORMAL, save, tidy
+from trainers.shell import run_command
 from trainers.shortcuts import shortcut_checks
 from trainers.starters.recipes import STARTERS
 
@@ -143,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -23,6 +23,7 @@ from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
 from trainers.draw import FEWEST_CALIBRATION
 from trainers.judging import judge
+from trainers.shell import run_command
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -23,12 +23,13 @@ from scipy.stats import t as student
 
 from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
-from trainers.cohort import write_table
+from trainers.cohort import write_table, write_whole
 from trainers.judging import judge, read_sides, without_learned
 from trainers.model_card import CardText
 from trainers.report.curves import several_runs
 from trainers.report.drawing import save
 from trainers.run import train
+from trainers.shell import run_command
 
 Vary = Literal["split", "seed"]
 GRID = np.linspace(0, 1, 101)
@@ -77,11 +78,13 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
     """Train and judge `runs` times, or as often as is still to do.
 
     Raises:
-        CohortRejected: under two runs, or a cohort that cannot be learned from or judged on; a CSV with a label column is needed.
+        CohortRejected: under two runs, runs kept in the folder that were asked for otherwise, or a cohort that cannot be learned from or judged on;
+            a CSV with a label column is needed.
     """
     if runs < 2:
         raise CohortRejected("one run has no spread", where=asked.normals, cure="Ask for at least two runs.")
     asked.out.mkdir(parents=True, exist_ok=True)
+    _check_same(asked)
     done = []
     for number in range(runs):
         kept = asked.out / f"run-{number:02d}.json"
@@ -89,12 +92,24 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
             done.append(Run(**json.loads(kept.read_text())))
             continue
         one = _run(asked, number, on_run)
-        partial = kept.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(one)))
-        partial.replace(kept)
+        write_whole(kept, json.dumps(asdict(one)))
         done.append(one)
         on_run(f"run {number + 1} of {runs}: " + ", ".join(f"{name} {area:.3f}" for name, area in one.aurocs.items()))
     return done
+
+
+def _check_same(asked: Asked) -> None:
+    """Raises CohortRejected where the folder keeps runs of another method, cohort, size or option: they would pass for these."""
+    file = asked.out / "asked.json"
+    named = {"normals": asked.normals.name, "mixture": asked.mixture and asked.mixture.name}
+    what = json.dumps({**asdict(asked), **named, "out": None, "device": None}, sort_keys=True)
+    if file.exists() and file.read_text() != what:
+        raise CohortRejected(
+            "the runs kept here were asked for otherwise",
+            where=asked.out,
+            cure="Choose another folder, or ask as before.",
+        )
+    write_whole(file, what)
 
 
 def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
@@ -231,4 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -21,6 +21,7 @@ from engine.models.inference import choose_device
 from engine.models.sampling import Sampler
 from engine.models.shelf import find
 from trainers.report.drawing import save, show
+from trainers.shell import run_command
 
 COLUMNS = 6
 
@@ -97,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -24,6 +24,7 @@ from trainers.cohort import read_cohort
 from trainers.planning import default_plan
 from trainers.registry import trainer_class
 from trainers.run import train
+from trainers.shell import run_command
 from trainers.trial_cohort import trial_cohort
 
 
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

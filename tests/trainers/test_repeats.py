@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,11 @@ def test_runs_are_trained_judged_and_reported_and_not_done_twice(
     assert "alpha-gan_code_4 ssim:" in capsys.readouterr().out
 
     monkeypatch.setattr(repeats, "train", lambda *given, **named: pytest.fail("a finished run was done again"))
-    asked = Asked("alpha-gan", source, out / "alpha-gan_code_4")
+    options = {"width": "32", "code": "4"}
+    asked = Asked("alpha-gan", source, out / "alpha-gan_code_4", size=16, epochs=1, options=options)
     assert [each.number for each in repeat(asked, 2)] == [0, 1]
+    with pytest.raises(CohortRejected, match="asked for otherwise"):
+        repeat(replace(asked, epochs=2), 2)
 
 
 @pytest.mark.parametrize("vary", ["split", "seed"])
