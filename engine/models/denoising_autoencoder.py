@@ -28,6 +28,8 @@ SLOPE = 0.2
 MOST_WIDENING = 4
 """Channels at the smallest size, as a multiple of those at the largest."""
 FOCAL_SHARE = 0.001
+SPECK_PIXELS = 2
+"""Black that is nowhere further than this from something brighter is a speck inside the patient."""
 LEAST_USUAL = 0.3
 """Of the usual error's root mean square over the image: where normals hardly differ (a black margin), a grey level must not be a finding."""
 
@@ -132,7 +134,22 @@ class DenoisingAutoencoder(AnomalyModel):
             "reconstruction_error": error.flatten(1).mean(1),
             "ssim": structural_dissimilarity(x, reconstruction),
         }
-        return Anomaly(scores, heatmap=unusual * (x > DARKEST), reconstruction=reconstruction)
+        return Anomaly(scores, heatmap=unusual * _shows_patient(x), reconstruction=reconstruction)
+
+
+def _shows_patient(x: Tensor) -> Tensor:
+    """[B, 1, *S] -> [B, 1, *S] float32: 0 in the black around the patient, else 1.
+
+    Of a film also 1 in specks of black inside, such as a lung's darkest pixels. The black inside a head is air, and nothing is said of air.
+    """
+    bright = (x.float() > DARKEST).float()
+    if x.ndim == 5:
+        return bright
+    side, reach = 2 * SPECK_PIXELS + 1, SPECK_PIXELS
+    black = 1 - F.max_pool2d(bright, side, stride=1, padding=reach)
+    # beyond the image is black: a narrow strip of it along a side is no speck
+    closed = 1 - F.max_pool2d(F.pad(black, [reach] * 4, value=1.0), side, stride=1)
+    return torch.maximum(bright, closed)
 
 
 def _focal(local: Tensor) -> Tensor:

@@ -97,6 +97,18 @@ def test_the_black_around_the_patient_is_no_finding() -> None:
     assert heatmap is not None and float(heatmap[..., :8].max()) == 0 and float(heatmap[..., 8:].max()) > 0
 
 
+def test_a_speck_of_black_inside_a_film_is_no_hole_in_the_heatmap() -> None:
+    model = _model((32, 32))
+    x = torch.rand(1, 1, 32, 32)
+    x[..., :8] = -1
+    x[..., -1] = -1  # a narrow margin
+    x[..., 15:18, 20:22] = -1  # a lung's darkest pixels
+    with torch.inference_mode():
+        heatmap = model.anomaly(x).heatmap
+    assert heatmap is not None and float(heatmap[..., 15:18, 20:22].min()) > 0
+    assert float(heatmap[..., :8].max()) == 0 and float(heatmap[..., -1].max()) == 0
+
+
 @pytest.mark.parametrize("size", [(32,), (8, 32), (20, 32), (16, 32, 36)])
 def test_a_size_that_cannot_be_halved_so_often_is_refused(size: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="multiples of 8" if size != (8, 32) else "multiples of 16"):
