@@ -107,3 +107,9 @@ class HandAlphaGAN(AttentionLadderModel):
             "code_and_discriminator": (unreal + unlikely) / 2,
         }
         return Anomaly(found.scores | own, found.heatmap, found.reconstruction)
+
+    @torch.no_grad()
+    def sample(self, count: int, temperature: float, generator: torch.Generator) -> Tensor:
+        """[count, 1, S, S] in [-1, 1]: fictional normals, codes drawn with `temperature` as their standard deviation."""
+        z = temperature * torch.randn(count, self.code, generator=generator)
+        return self.generator(z.to(next(self.generator.parameters()).device)).float()

@@ -15,6 +15,7 @@ from engine.models.base import AnomalyModel
 from engine.models.bundle import save_bundle
 from engine.models.glow3d_posterior import Glow3DPosterior
 from engine.models.glow_posterior import GlowPosterior
+from engine.models.hand_alpha_gan import HandAlphaGAN
 from tests.cards import card_of
 from trainers.sampling import draw
 
@@ -29,6 +30,7 @@ def _saved(model: AnomalyModel, folder: Path) -> Path:
     "model",
     [
         AlphaGAN(size=16, code=8, width=16),
+        HandAlphaGAN(size=32, width=4, code=8),
         GlowPosterior((16, 16), levels=2, depth=1, width=4),
         Glow3DPosterior((4, 16, 16), levels=2, depth=1, width=4),
     ],
