@@ -190,8 +190,21 @@ class AlphaGANTrainer(MethodTrainer):
         decay = min(self.plan.average_decay, self.steps_in_stage / (self.steps_in_stage + 10))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
+    def held_out_loss(self, normal: Tensor) -> Tensor:
+        """The scored network's mean absolute error at the final size, and infinite until it has grown: errors of smaller images are no measure.
+
+        The paper chose its epoch by labelled validation images; this needs no label.
+        """
+        if self.stage is not self.stages[-1]:
+            return torch.tensor(torch.inf)
+        model = self._scored()
+        return F.l1_loss(model.generator(model.encoder(normal)).float(), normal)
+
+    def _scored(self) -> AlphaGAN:
+        return self.average if self.plan.average_decay else self.network
+
     def scoring_model(self) -> AlphaGAN:
-        source = self.average if self.plan.average_decay else self.network
+        source = self._scored()
         model = AlphaGAN(**source.architecture)
         kept = model.state_dict().keys()
         model.load_state_dict({name: tensor for name, tensor in source.state_dict().items() if name in kept})

@@ -107,7 +107,10 @@ class MethodTrainer(ABC):
         """Called after the last epoch: what the network for scoring needs besides its weights. Not part of the checkpoint; must be repeatable."""
 
     def held_out_loss(self, normal: Tensor) -> Tensor:
-        """What early stopping watches: a 0-dimensional loss of [B, 1, *S] held-out normals, in eval mode. Methods without one cannot stop early."""
+        """What early stopping watches: a 0-dimensional loss of [B, 1, *S] held-out normals, in eval mode; infinite while it is too early to judge.
+
+        Methods without one cannot stop early.
+        """
         raise ValueError(f"{self.plan.method} has no loss on held-out normals to stop early by; leave out patience")
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,7 +147,7 @@ def _epoch(
     what = trainer.begin_epoch(epoch)
     losses, waited = _every_batch(trainer, images, generators)
     trainer.end_epoch(epoch, images)
-    held = _held_out_loss(trainer, images) if plan.patience is not None else None
+    held = _held_out_loss(trainer, images) if plan.patience is not None else torch.inf
     return Progress(
         epoch=epoch + 1,
         epochs=plan.epochs,
@@ -156,7 +157,7 @@ def _epoch(
         seconds=round(clock.seconds, 1),
         skipped=trainer.skipped,
         waited=round(waited / max(time.monotonic() - began, 1e-9), 4),
-        held_out_loss=held,
+        held_out_loss=held if math.isfinite(held) else None,
     )
 
 
@@ -212,8 +213,8 @@ def _is_best(progress: Progress, history: list[Progress]) -> bool:
 
 
 def _patience_is_over(history: list[Progress], patience: int | None) -> bool:
-    """Whether the lowest loss on held-out normals lies `patience` epochs back or more."""
+    """Whether the lowest loss on held-out normals lies `patience` epochs back or more. Never before there is a finite one."""
     if patience is None or not history:
         return False
     values = [_held(progress) for progress in history]
-    return len(values) - 1 - values.index(min(values)) >= patience
+    return math.isfinite(min(values)) and len(values) - 1 - values.index(min(values)) >= patience

@@ -144,6 +144,30 @@ def test_the_time_limit_ends_a_run_at_an_epochs_end(images: TrainingImages) -> N
     assert 1 <= len(history) < 500
 
 
+def test_early_stopping_waits_until_the_network_has_grown_and_ships_its_best_epoch_since(
+    images: TrainingImages, tmp_path: Path
+) -> None:
+    trainer = _trainer(_plan(epochs=40, patience=2, stopping_share=0.2, learning_rate=1e-12))  # nothing gets better
+    states: list[dict[str, torch.Tensor]] = []
+    history = run_training(
+        trainer,
+        TrainingImages(images.normal[:8], held=images.normal[8:]),
+        tmp_path / "checkpoint.safetensors",
+        on_progress=lambda _: states.append({k: v.clone() for k, v in trainer.average.state_dict().items()}),
+    )
+    growth = sum(stage.epochs for stage in trainer.stages[:-1])
+    losses = [progress.held_out_loss for progress in history]
+    assert growth > 2 and losses[:growth] == [None] * growth and None not in losses[growth:]
+    best = growth + int(np.argmin(losses[growth:]))
+    assert len(history) == best + 1 + 2
+    assert all(torch.equal(value, states[best][name]) for name, value in trainer.average.state_dict().items())
+    model = trainer.scoring_model()
+    x = torch.from_numpy(images.normal[8:]).unsqueeze(1).float() / 127.5 - 1
+    with torch.no_grad():
+        error = model.anomaly(x).scores["reconstruction_error"].mean()
+    assert float(error) == pytest.approx(min(losses[growth:]), rel=1e-4)
+
+
 def test_the_shipped_network_is_the_average_at_the_final_size(images: TrainingImages) -> None:
     trainer = _trainer(_plan())
     run_training(trainer, images, None)
