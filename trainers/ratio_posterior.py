@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from pydantic import Field
+from pydantic import Field, model_validator
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
@@ -100,6 +100,12 @@ class RatioPosteriorPlan(TrainingPlan):
     )
     occlusion_frame: float = Field(default=0.15, ge=0, lt=0.5, description="widest hidden edge, of the side")
     occlusion_box: float = Field(default=0.3, ge=0, le=1, description="longest side of a hidden box, of the side")
+
+    @model_validator(mode="after")
+    def _turns_only_what_is_mirrored(self) -> Self:
+        if self.scattering_turned and not self.mirrored:
+            raise ValueError("scattering_turned needs mirrored: otherwise a score would depend on the side")
+        return self
 
 
 class RatioPosteriorTrainer(MethodTrainer):

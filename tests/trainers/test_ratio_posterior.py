@@ -204,6 +204,11 @@ def test_a_run_may_start_from_the_features_of_another(bundle_of: Callable[[Ratio
         _trainer(start=str(bundle_of(other)), width=8)
 
 
+def test_a_plan_that_turns_images_and_is_not_mirrored_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs mirrored"):
+        _trainer(scattering=True, scattering_turned=True)
+
+
 def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
     with pytest.raises(CohortRejected, match="unlabelled mixture"):
         drawn_cohorts(_trainer(), cohort_csv(), None)
