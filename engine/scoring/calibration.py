@@ -35,6 +35,18 @@ def percentile(raw: float, calibration: ScoreCalibration) -> float:
     return float(100 * lower / len(calibration.normal_scores))
 
 
+def excess(raw: float, calibration: ScoreCalibration) -> float:
+    """How far a score lies beyond the highest normal's, 0 when it does not; 1 is as far as that one lies beyond the median.
+
+    The percentile ends at 100, where a good model puts most of the abnormal: among these it has no order, and this has.
+    """
+    normals = np.asarray(calibration.normal_scores)
+    highest = float(normals[-1])
+    spread = highest - float(np.median(normals))
+    beyond = max(0.0, raw - highest)
+    return beyond / spread if spread > 0 else float(beyond > 0)
+
+
 def heatmap_tables(maps: npt.NDArray[np.floating]) -> tuple[Map, Map]:
     """Per-pixel mean and 99th percentile of normals' raw heatmaps, both smoothed.
 

@@ -144,12 +144,13 @@ class EnsembleScorer:
         scored = [result for result in results if not result.error]
         if not scored:
             return SeriesResult(series, ENSEMBLE, own, error=results[0].error, error_kind=results[0].error_kind)
-        places = [result.scores[result.primary].percentile for result in scored]
-        mean = float(np.mean(places))
+        primaries = [result.scores[result.primary] for result in scored]
+        mean = float(np.mean([score.percentile for score in primaries]))
+        excess = float(np.mean([score.excess for score in primaries]))
         ids = {result.bundle_id for result in scored}
         cut_off = np.mean([m.card.calibration.flag_percentile for m in self.ensemble.members if m.id in ids])
         # a phantom's model flags no patient, and so neither does an ensemble with it
-        flagged = mean >= cut_off and any(result.scores[result.primary].flagged for result in scored)
+        flagged = mean >= cut_off and any(score.flagged for score in primaries)
         warnings = [f"Mean of {len(scored)} models' percentiles: {', '.join(result.bundle_id for result in scored)}."]
         warnings += [f"{result.bundle_id} gave no score: {result.error}" for result in results if result.error]
         warnings += [warning for result in scored for warning in result.warnings]
@@ -157,7 +158,7 @@ class EnsembleScorer:
             series,
             ENSEMBLE,
             own,
-            {ENSEMBLE: ScoreValue(mean, mean, bool(flagged))},
+            {ENSEMBLE: ScoreValue(mean, mean, bool(flagged), excess)},
             ENSEMBLE,
             warnings=tuple(dict.fromkeys(warnings)),
         )

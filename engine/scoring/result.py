@@ -12,11 +12,15 @@ from engine.imaging.series import Series
 
 @dataclass(frozen=True)
 class ScoreValue:
-    """One score of one series: the model's raw number, its percentile among normals (0 to 100), and whether that is flagged."""
+    """One score of one series: the model's raw number, its percentile among normals (0 to 100), and whether that is flagged.
+
+    `excess`: how far beyond all normals it lies, in their own spread; what ranks those that stand at 100 alike.
+    """
 
     score: float
     percentile: float
     flagged: bool
+    excess: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

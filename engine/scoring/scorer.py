@@ -22,7 +22,7 @@ from engine.models.bundle import Bundle
 from engine.models.inference import Inference, joined
 from engine.preprocess import Prepared, prepare
 from engine.scoring.applicability import why_not
-from engine.scoring.calibration import cohort_units, percentile
+from engine.scoring.calibration import cohort_units, excess, percentile
 from engine.scoring.result import ScoreValue, SeriesResult
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,8 @@ class Scorer:
         for name, value in raw.items():
             if (calibration := card.calibration.scores.get(name)) is not None:
                 place = percentile(value, calibration)
-                scores[name] = ScoreValue(value, place, comparable and place >= card.calibration.flag_percentile)
+                flagged = comparable and place >= card.calibration.flag_percentile
+                scores[name] = ScoreValue(value, place, flagged, excess(value, calibration))
         longest = max(
             card.input.size
         )  # maps cover the whole field at the network's own resolution: there is no more to know

@@ -147,6 +147,15 @@ def _version_7(connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE INDEX studies_by_{column} ON studies ({column} DESC, id)")
 
 
+def _version_8(connection: Connection) -> None:
+    """Those that stand at one percentile, at 100 above all, by how far beyond the normals they lie. Of what was scored before it is not known."""
+    for table in ("studies", "results", "superseded_results"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN excess DOUBLE PRECISION NOT NULL DEFAULT 0")
+    for column in ("percentile", "percentile_mean"):
+        connection.exec_driver_sql(f"DROP INDEX studies_by_{column}")
+        connection.exec_driver_sql(f"CREATE INDEX studies_by_{column} ON studies ({column} DESC, excess DESC, id)")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _version_1,
     _version_2,
@@ -155,6 +164,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _version_5,
     _version_6,
     _version_7,
+    _version_8,
 )
 CURRENT_VERSION = len(MIGRATIONS)
 

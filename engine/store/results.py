@@ -69,6 +69,7 @@ def record(connection: Connection, job: Job, result: SeriesResult, paths: Mappin
             scores=json.dumps(scores),
             primary_score=result.primary,
             percentile=None if primary is None else primary.percentile,
+            excess=0.0 if primary is None else primary.excess,
             flagged=primary is not None and primary.flagged,
             posterior=result.posterior,
             **paths,

@@ -19,6 +19,7 @@ class _Scored:
 
     series_key: str
     percentile: float
+    excess: float
     flagged: bool
     score_name: str
     bundle_id: str
@@ -38,7 +39,7 @@ def refresh(connection: Connection, study_uids: Iterable[str]) -> None:
     found: dict[str, _Found] = defaultdict(_Found)
     for part in in_parts(uids):
         _collect(connection, part, found)
-    names = ("status", "percentile", "percentile_mean", "score_name", "bundle_id", "flagged", "error")
+    names = ("status", "percentile", "percentile_mean", "excess", "score_name", "bundle_id", "flagged", "error")
     statement = update(studies).where(studies.c.study_uid == bindparam("b_uid"))
     statement = statement.values({name: bindparam(f"b_{name}") for name in names})
     values = [{"b_uid": uid} | {f"b_{k}": v for k, v in _summary(found[uid]).items()} for uid in uids]
@@ -55,7 +56,7 @@ def _collect(connection: Connection, uids: Sequence[str], found: dict[str, _Foun
     query = query.where(j.study_uid.in_(uids)).order_by(bundles.c.current, j.id)
     for uid, key, bundle_id, state, reason in connection.execute(query):
         found[uid].states[key, bundle_id] = (state, reason)
-    columns = (r.study_uid, r.series_key, r.percentile, r.flagged, r.primary_score, bundles.c.id)
+    columns = (r.study_uid, r.series_key, r.percentile, r.excess, r.flagged, r.primary_score, bundles.c.id)
     scored = select(*columns).join(bundles, bundles.c.hash == r.bundle_hash)
     scored = scored.where(r.study_uid.in_(uids), r.percentile.is_not(None)).order_by(bundles.c.current, r.id)
     for uid, *values in connection.execute(scored):
@@ -68,11 +69,12 @@ def _summary(found: _Found) -> dict[str, object]:
     of_series: dict[str, float] = {}
     for scored in found.scored.values():
         of_series[scored.series_key] = max(scored.percentile, of_series.get(scored.series_key, 0.0))
-    most = max(found.scored.values(), key=lambda scored: scored.percentile, default=None)
+    most = max(found.scored.values(), key=lambda scored: (scored.percentile, scored.excess), default=None)
     return {
         "status": _status({state for state, _ in found.states.values()}),
         "percentile": None if most is None else most.percentile,
         "percentile_mean": sum(of_series.values()) / len(of_series) if of_series else None,
+        "excess": 0.0 if most is None else most.excess,
         "score_name": "" if most is None else most.score_name,
         "bundle_id": "" if most is None else most.bundle_id,
         "flagged": any(scored.flagged for scored in found.scored.values()),

@@ -29,6 +29,7 @@ studies = Table(
     Column("status", Text),
     Column("percentile", Float),
     Column("percentile_mean", Float),
+    Column("excess", Float),  # orders those whose percentile is the same
     Column("score_name", Text),
     Column("bundle_id", Text),
     Column("flagged", Boolean),
@@ -89,6 +90,7 @@ results = Table(
     Column("scores", Text),
     Column("primary_score", Text),
     Column("percentile", Float),
+    Column("excess", Float),
     Column("flagged", Boolean),
     Column("posterior", Float),
     Column("heatmap", Text),

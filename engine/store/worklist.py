@@ -33,17 +33,18 @@ def page(
     limit: int,
     offset: int,
 ) -> list[WorklistRow]:
-    """Rows `offset` to `offset + limit`; studies without a percentile come last whichever way it is ordered."""
+    """Rows `offset` to `offset + limit`; studies without a percentile come last whichever way it is ordered, and those of one percentile by their excess."""
     if order not in SORTABLE:
         raise ValueError(f"a worklist is not ordered by {order!r}; choose one of {', '.join(SORTABLE)}")
     score = studies.c.percentile_mean if study_score == "mean" else studies.c.percentile
     key = score if order == "percentile" else studies.c[_COLUMN_OF.get(order, order)]
     query = _narrowed(connection, select(*_columns(score)), modality, status, read_state)
     ordering = key.desc() if descending else key.asc()
-    latest_first = descending
+    keys, latest_first = [ordering], descending
     if order == "percentile":  # the studies of a folder that nothing has scored yet stand as the folder has them
-        ordering, latest_first = ordering.nulls_last(), not descending
-    query = query.order_by(ordering, studies.c.id.desc() if latest_first else studies.c.id)
+        keys = [ordering.nulls_last(), studies.c.excess.desc() if descending else studies.c.excess.asc()]
+        latest_first = not descending
+    query = query.order_by(*keys, studies.c.id.desc() if latest_first else studies.c.id)
 
     def rows(chosen: Select[Any]) -> list[WorklistRow]:
         return [WorklistRow(*row) for row in connection.execute(chosen.limit(limit).offset(offset))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.scoring.calibration import cohort_units, heatmap_tables, percentile, score_calibration
+from engine.scoring.calibration import cohort_units, excess, heatmap_tables, percentile, score_calibration
 
 
 def test_many_scores_are_thinned_without_moving_percentiles() -> None:
@@ -14,6 +14,14 @@ def test_many_scores_are_thinned_without_moving_percentiles() -> None:
     assert table.n == 5000 and len(table.normal_scores) == 1000
     for share in (5, 50, 95, 99):
         assert percentile(float(np.percentile(scores, share)), table) == pytest.approx(share, abs=0.5)
+
+
+def test_beyond_all_normals_scores_still_have_an_order() -> None:
+    table = score_calibration([2.0, 4.0, 8.0])
+    assert [percentile(raw, table) for raw in (9.0, 12.0)] == [100, 100]
+    assert [excess(raw, table) for raw in (-5.0, 8.0, 10.0, 12.0)] == [0, 0, 0.5, 1]
+    alike = score_calibration([3.0, 3.0])
+    assert (excess(3.0, alike), excess(4.0, alike)) == (0, 1)
 
 
 def test_a_cohort_without_finite_scores_is_refused() -> None:

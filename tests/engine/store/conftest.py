@@ -61,12 +61,15 @@ def make_bundle() -> Callable[..., SimpleNamespace]:
 
 @pytest.fixture
 def make_result() -> Callable[..., SeriesResult]:
-    def make(job: Job, percentile: float, *, flagged: bool = False) -> SeriesResult:
+    def make(job: Job, percentile: float, *, flagged: bool = False, excess: float = 0.0) -> SeriesResult:
         return SeriesResult(
             series=job.series,
             bundle_id=job.bundle_id,
             bundle_hash=job.bundle_hash,
-            scores={"error": ScoreValue(percentile / 10, percentile, flagged), "other": ScoreValue(1.0, 50.0, False)},
+            scores={
+                "error": ScoreValue(percentile / 10, percentile, flagged, excess),
+                "other": ScoreValue(1.0, 50.0, False),
+            },
             primary="error",
             posterior=-3.5,
             heatmap=np.full((8, 6), percentile / 100, np.float16),

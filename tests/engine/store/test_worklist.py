@@ -92,6 +92,24 @@ def test_studies_that_score_alike_or_not_yet_stand_as_they_came(store: Store, ma
     assert order == ["1.1.4", "1.1.1", "1.1.5", "1.1.0", "1.1.2", "1.1.3"]
 
 
+def test_of_studies_beyond_all_normals_the_farthest_stands_first(
+    store: Store, make_series: Any, make_bundle: Any, make_result: Any
+) -> None:
+    store.add_series([make_series(number) for number in range(5)])
+    installed = make_bundle()
+    store.register_bundle(installed)
+    excess = {"1.2.0": 0.0, "1.2.1": 0.5, "1.2.2": 7.0, "1.2.3": 0.5, "1.2.4": 2.0}
+    store.enqueue(excess, installed.hash)
+    for job in store.claim("elsewhere/1/1", 5):
+        place = 99.0 if job.series.key == "1.2.4" else 100.0
+        assert store.finish(job, make_result(job, place, excess=excess[job.series.key]))
+    for score in ("highest", "mean"):
+        falling = [row.study_uid for row in store.worklist(study_score=score)]
+        assert falling == ["1.1.2", "1.1.1", "1.1.3", "1.1.0", "1.1.4"]
+        rising = [row.study_uid for row in store.worklist(study_score=score, descending=False)]
+        assert rising == falling[::-1]
+
+
 def test_an_order_that_is_no_column_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="not ordered by"):
         store.worklist(order="study_uid; DROP TABLE studies")
