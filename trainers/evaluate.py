@@ -21,7 +21,7 @@ from trainers.background import background_of
 from trainers.cohort import Cohort, mixed_sizes, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
-from trainers.judging import LEARNED, Evaluation, Subject, judge, read_sides, without_learned
+from trainers.judging import LEARNED, Evaluation, Subject, judge, names_nobody, read_sides, without_learned
 from trainers.localisation import Region, localisation, marked, read_regions, regions_of
 from trainers.report.split_picture import SplitPart
 from trainers.studies import StudyRule, by_study
@@ -50,7 +50,8 @@ def evaluate(
     """Write metrics.json, scores.csv, groups.json, background.json and PNG plots to `out`; returns the metrics by score.
 
     `normals` and `abnormals` are anything `open_study` takes; where a CSV has a label column, only its normal or abnormal rows are used, so one
-    CSV may serve as both. Patients whom a model has learned from are left out (`without_learned`); scores.csv and `on_note` say so.
+    CSV may serve as both. Patients whom a model has learned from are left out (`without_learned`); scores.csv and `on_note` say so. A site's own
+    bundle names nobody, so that nobody can be left out: `on_note` says that, too.
 
     Args:
         model: a bundle, its id or file, or an ensemble's name.
@@ -64,13 +65,16 @@ def evaluate(
         BundleRejected, StorageUnavailable.
     """
     say = on_note or (lambda words: None)
+    with _written_to(folder := Path(out)):
+        folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is told before hours of scoring
     regions = read_regions(boxes) if boxes is not None else {}
     subject = Subject.of(model, device, batch)
     other = Subject.of(against, device, batch) if against is not None else None
     good, bad, learned = _sides(normals, abnormals, (*subject.cards, *(other.cards if other else ())), say)
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
     unread = _unread(good, bad, evaluation, say)
-    with _written_to(folder := Path(out)):
+    with _written_to(folder):
+        _forget(folder)
         _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
         _write_scores(folder / "scores.csv", evaluation, learned, unread)
         report.write_plots(folder, subject, evaluation)
@@ -85,16 +89,19 @@ def evaluate(
 
 @contextmanager
 def _written_to(folder: Path) -> Iterator[None]:
-    """The folder without what an earlier evaluation, of another model perhaps, may have left there; a disk that refuses is said in words."""
+    """Says in words when the disk refuses."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _NOT_ALWAYS:
-            (folder / name).unlink(missing_ok=True)
         yield
     except OSError as error:
         raise StorageUnavailable(
             f"cannot write here ({error.strerror})", where=folder, cure="Free some space, or choose another folder."
         ) from error
+
+
+def _forget(folder: Path) -> None:
+    """Delete what an earlier evaluation, of another model perhaps, may have left there and this one need not write."""
+    for name in _NOT_ALWAYS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _sides(
@@ -104,6 +111,11 @@ def _sides(
     good, bad, learned = without_learned(*read_sides(normals, abnormals), cards)
     if learned:
         say(f"{len(learned)} images are left out: {LEARNED}")
+    elif hidden := [card.id for card in cards if names_nobody(card)]:
+        say(
+            f"The card of {', '.join(hidden)} names no patient: if any of these was learned from, the figures flatter it."
+            " Its card has those of its own validation."
+        )
     if sizes := mixed_sizes((*good.series, *bad.series)):
         say(sizes)
     return good, bad, learned

@@ -6,6 +6,7 @@ what is measured is what is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ FEWEST_SCORED = 5
 """Of each class, below which no figure is given."""
 SHORT_NUMBER = 6
 """Digits below which an ID that is a number is any site's, not one cohort's."""
+HASHED = re.compile("[0-9a-f]{12}")
+"""A patient in the card of a site's own bundle (model_card.py)."""
 LEARNED = "a model was trained, calibrated or chosen on these patients"
 
 
@@ -149,6 +152,12 @@ def without_learned(
             cure="Evaluate on patients whom the models have never seen.",
         )
     return good, bad, out
+
+
+def names_nobody(card: Card) -> bool:
+    """Whether the card knows its patients by salted hashes alone, so that those whom the model learned from cannot be told from others."""
+    who = [patient for part in card.training.split.values() for patient in part]
+    return bool(who) and all(HASHED.fullmatch(patient) for patient in who)
 
 
 def _learned(card: Card, here: set[str]) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, StorageUnavailable
 from engine.models import shelf
 from engine.models.bundle import load_bundle, save_bundle
 from trainers.alpha_gan import AlphaGANPlan
@@ -41,6 +41,24 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
     greedy = trained.card.model_copy(update={"training": summary.model_copy(update={"split": everyone})})
     with pytest.raises(CohortRejected, match="0 normal and 0 abnormal images are left"):
         without_learned(good, bad, [greedy])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_card_that_names_nobody_is_said_to_hide_who_was_learned_from(cohort_csv: Make, tmp_path: Path) -> None:
+    source = cohort_csv(normals=60, abnormals=8)
+    trained = train("alpha-gan", source, out=tmp_path / "m.safetensors", plan=PLAN)
+    notes: list[str] = []
+    evaluate(trained.path, source, source, tmp_path / "report", on_note=notes.append)
+    assert notes[0].startswith("The card of m names no patient")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_scored(
+    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = cohort_csv(normals=30, abnormals=6)
+    monkeypatch.setattr("trainers.evaluate.judge", lambda *given, **named: pytest.fail("it was scored"))
+    with pytest.raises(StorageUnavailable, match="cannot write here"):
+        evaluate(tiny_bundle_file, source, source, source)
 
 
 def _two_films_a_study(source: Path) -> Path:
