@@ -93,7 +93,7 @@ def _heads(data: Path) -> Path:
 
 def _mixed_heads(data: Path) -> Path:
     """Enough heads with a lesion to draw a mixture from, and to judge by."""
-    return make_cohort(data / "mixed-heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=520, lesion_share=0.4)
+    return make_cohort(data / "mixed-heads", seed=PHANTOM_SEED, chest=0, hands=0, heads=780, lesion_share=0.4)
 
 
 CHEST_PHANTOM = ImageSet(
