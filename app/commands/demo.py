@@ -44,7 +44,7 @@ def run_demo(out: Path | None, *, headless: bool) -> int:
             bundles = [
                 bundle
                 for bundle in installed()
-                if bundle.card.applicability.synthetic and bundle.card.primary_score != "log_posterior"
+                if bundle.card.applicability.synthetic and "posterior" not in bundle.card.primary_score
             ]
             problems = _import(store, folder / "cohort", bundles)
             _score(folder / "store", store, progress)
