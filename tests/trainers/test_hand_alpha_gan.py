@@ -55,6 +55,21 @@ def test_a_network_is_changed_by_its_own_update_only(learner: str, monkeypatch: 
     assert changed_by(learner, trainer, NETWORKS, torch.rand(4, 1, 32, 32) * 2 - 1, monkeypatch) == {learner}
 
 
+def test_codes_are_drawn_with_the_deviation_whose_square_has_the_encoders_logarithm() -> None:
+    class Seen(Exception):
+        pass
+
+    def draw(z: torch.Tensor) -> torch.Tensor:
+        assert float(z.std()) == pytest.approx(3, rel=0.05)
+        raise Seen
+
+    trainer = _trainer(code=4000)
+    fixed = torch.zeros(4, 4000), torch.full((4, 4000), 9.0).log()
+    trainer.parts |= {"encoder": lambda x: fixed, "generator": draw}  # type: ignore[dict-item]
+    with pytest.raises(Seen):
+        trainer.step(batch_of(torch.rand(4, 1, 32, 32) * 2 - 1), torch.Generator().manual_seed(0))
+
+
 def test_networks_are_updated_in_the_papers_order(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer, order = _trainer(), []
     monkeypatch.setattr(trainer, "update", lambda name, loss: order.append(name) or True)

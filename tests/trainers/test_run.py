@@ -151,11 +151,14 @@ def test_images_of_very_different_sizes_are_told_while_training_and_in_the_card(
 
 def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:
     lines: list[str] = []
-    train(
+    trained = train(
         "alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", plan=PLAN, on_progress=lambda p: lines.append(str(p))
     )
     assert lines[0].startswith("preparing images")
     assert lines[-1].startswith("epoch 6 of 6 (16 x 16, ") and "reconstruction 0." in lines[-1]
+    assert "% waiting for images" in lines[-1] and any(line.startswith("a step needs about 0.") for line in lines)
+    assert 0 <= trained.card.recipe["waited_for_images"] < 1
+    assert trained.card.recipe["findings"]["memory_bytes_estimated"] > 0
 
 
 def test_equal_folders_and_too_few_images_are_not_evaluated(

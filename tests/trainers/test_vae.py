@@ -45,6 +45,23 @@ def test_the_loss_is_one_images_two_sums_over_its_area_and_the_mean_of_a_batch()
         )
 
 
+def test_codes_are_drawn_with_the_deviation_whose_square_has_the_encoders_logarithm() -> None:
+    trainer, drawn = _trainer(), list[torch.Tensor]()
+
+    class Fixed:
+        def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.zeros(len(x), 4000), torch.full((len(x), 4000), 9.0).log()
+
+        def decode(self, z: torch.Tensor) -> torch.Tensor:
+            drawn.append(z)
+            return torch.zeros(len(z), 1, 32, 32)
+
+    trainer.network_in_use = Fixed()  # type: ignore[assignment]
+    torch.manual_seed(0)
+    trainer.losses(torch.rand(4, 1, 32, 32) - 0.5)
+    assert float(drawn[0].std()) == pytest.approx(3, rel=0.05)
+
+
 def test_codes_are_drawn_while_training_only() -> None:
     trainer = _trainer()
     x = torch.rand(4, 1, 32, 32) - 0.5
