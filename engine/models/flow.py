@@ -288,18 +288,23 @@ class FlowStep(nn.Module):
 
 
 def step_weights(steps: Sequence[FlowStep]) -> list[StepWeights]:
-    """Those of a level's steps, computed together: for small matrices an operation costs the same as one for all of them."""
+    """Those of a level's steps. What is small is computed together: an operation on a small matrix costs the same as one on all of them."""
     mixings, networks = [step.mixing for step in steps], [step.network for step in steps]
     kernel = _kernels(mixings)
     offset = (kernel @ torch.stack([mixing.actnorm.bias for mixing in mixings])[..., None])[..., 0]
     scale = _scales(networks)
-    leave = torch.stack([network.leave for network in networks])
-    third = leave * scale.repeat(1, leave.shape[1] // scale.shape[1])[..., None]
     third_bias = torch.stack([network.bias for network in networks]) * scale
-    enter = _normalised([network.enter for network in networks])
-    middle = _normalised([network.middle for network in networks])
-    together = (kernel, offset, *enter, *middle, third, third_bias)
-    return [StepWeights(*of_step) for of_step in zip(*(each.unbind() for each in together), strict=True)]
+    places = networks[0].leave.shape[0] // scale.shape[1]
+    third = _scaled([network.leave for network in networks], scale.repeat(1, places))
+    first, first_bias = _normalised([network.enter for network in networks])
+    second, second_bias = _normalised([network.middle for network in networks])
+    small = (each.unbind() for each in (kernel, offset, first_bias, second_bias, third_bias))
+    return [
+        StepWeights(kernel, offset, first, b, second, c, third, d)
+        for (kernel, offset, b, c, d), first, second, third in zip(
+            zip(*small, strict=True), first, second, third, strict=True
+        )
+    ]
 
 
 def log_determinants(steps: Sequence[FlowStep]) -> Tensor:
@@ -318,11 +323,16 @@ def _kernels(mixings: Sequence[Mixing]) -> Tensor:
     return rotation * _scales([mixing.actnorm for mixing in mixings])[:, None]
 
 
-def _normalised(layers: Sequence[NormalisedWeight]) -> tuple[Tensor, Tensor]:
-    """[K, O, I] and [K, O]: the actnorm's scale is multiplied into the weight, not into its result."""
+def _normalised(layers: Sequence[NormalisedWeight]) -> tuple[list[Tensor], Tensor]:
+    """K times [O, I], and [K, O]: the actnorm's scale is multiplied into the weight, not into its result."""
     scale = _scales([layer.actnorm for layer in layers])
-    weight = torch.stack([layer.weight for layer in layers]) * scale[..., None]
-    return weight, torch.stack([layer.actnorm.bias for layer in layers]) * scale
+    biases = torch.stack([layer.actnorm.bias for layer in layers]) * scale
+    return _scaled([layer.weight for layer in layers], scale), biases
+
+
+def _scaled(weights: Sequence[Tensor], scale: Tensor) -> list[Tensor]:
+    """Each [O, I] by its row of [K, O]; one by one, as wide ones are too large to be copied together."""
+    return [weight * rows for weight, rows in zip(weights, scale[..., None].unbind(), strict=True)]
 
 
 def _scales(scaled: Sequence[Actnorm | CouplingNetwork]) -> Tensor:
