@@ -96,8 +96,8 @@ def preprocess(
     steps: Annotated[
         str | None,
         typer.Option(
-            help="By these steps, as in carrier,part,equalised: carrier, markers, part (or left, right), foreground,"
-            " lungs-removed, lungs-only, percentile, equalised, stretch. Without model or steps, all that Davletshina 2020 has."
+            help="By these steps, as in carrier,part,equalised: carrier, negative, markers, part (or left, right, joint),"
+            " foreground, lungs-removed, lungs-only, percentile, equalised, local, stretch. Without model or steps, all that Davletshina 2020 has."
         ),
     ] = None,
     size: Annotated[int, typer.Option(min=8, help="Side of the square, where no model says it.")] = 256,

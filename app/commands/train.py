@@ -44,6 +44,8 @@ def run_train(
         )
     for failure in trained.failures:
         warn(console, failure)
+    for limit in trained.card.limits:
+        warn(console, limit)
     if not trained.card.evaluation:
         warn(console, trained.card.evaluation_note)
     say(console, str(out))

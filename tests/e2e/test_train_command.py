@@ -51,6 +51,9 @@ def test_normals_become_a_model_that_is_listed_evaluated_and_scores(command: Com
         *("--device", "cpu", "--option", "width=32", "--option", "code=8"),
     )
     assert trained.returncode == 0, trained.stderr
+    assert "Percentiles come from" in " ".join(trained.stderr.split()), (
+        "what limits the model is said, not only kept in its card"
+    )
     assert bundle.is_file() and not bundle.with_suffix(".run").exists()
 
     boxes = tmp_path / "boxes.csv"
