@@ -151,6 +151,7 @@ class MainWindow(QMainWindow):
         self.viewer.failed.connect(self.report)
         self.reading.failed.connect(self.report)
         self.reading.said.connect(self.status.show_doing)
+        self.reading.queued.connect(self.status.show_queued)
         self.reading.writes.caught_up.connect(self._stay)
         self.reading.opened.connect(lambda _: self.panes.show_image(True))
         self._poll.timeout.connect(self._look_for_changes)

@@ -39,12 +39,13 @@ class Reading(QObject):
     """Signals:
     opened(str): another study is open, or "" when none is.
     failed(Exception): the store could not be read or written.
-    said(str): a line for the status bar.
+    said(str): a line for the status bar.  queued(str): likewise, of what waits to be scored.
     """
 
     opened = Signal(str)
     failed = Signal(object)
     said = Signal(str)
+    queued = Signal(str)
 
     def __init__(
         self,
@@ -179,7 +180,7 @@ class Reading(QObject):
             store.bring_forward([uid])
 
         self.writes.add(queue, self.refresh)
-        self.said.emit(f"Queued for {bundle.card.title}")
+        self.queued.emit(f"Queued for {bundle.card.title}")
 
     def score_list(self) -> None:
         """Ask which model is to score the studies of the list, and queue them for it."""
@@ -190,7 +191,7 @@ class Reading(QObject):
         store, query, bundles = self._store, self._worklist.query, self.bundles
 
         def done(queued: Queued) -> None:
-            self.said.emit(queued.in_words())
+            self.queued.emit(queued.in_words())
             self.refresh()
 
         run_task(

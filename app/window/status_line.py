@@ -53,10 +53,14 @@ class StatusLine(QStatusBar):
         self.addWidget(self.doing, 1)
         self.addPermanentWidget(self.problems)
         self.addPermanentWidget(self.notice)
+        self._phase, self._until_scored = "off", False
         self.show_engine(EngineState())
 
     def show_engine(self, state: EngineState) -> None:
-        """Phase, device, model, queue and rate."""
+        """Phase, device, model, queue and rate. When scoring ends, what was said to be queued is no longer."""
+        if self._phase == "scoring" and state.phase == "idle" and self._until_scored:
+            self.show_doing("")
+        self._phase = state.phase
         self.mark.colour = _COLOURS[state.phase]
         self.mark.update()
         self.engine.setText(state.in_words())
@@ -64,7 +68,13 @@ class StatusLine(QStatusBar):
 
     def show_doing(self, words: str) -> None:
         """What is being opened, or what came of it."""
+        self._until_scored = False
         self.doing.setText(f"|   {words}" if words else "")
+
+    def show_queued(self, words: str) -> None:
+        """What waits to be scored, until it is."""
+        self.show_doing(words)
+        self._until_scored = True
 
     def show_problem_count(self, count: int) -> None:
         """How many problems are listed."""
