@@ -25,17 +25,21 @@ from engine.models.shelf import read_header
 from trainers.cohort import Cohort
 from trainers.judging import Subject, judge, read_sides, without_learned
 from trainers.localisation import localisation, marked, read_regions, regions_of
+from trainers.ratio_posterior import RatioPosteriorPlan
 from trainers.report.drawing import ABNORMAL, save, tidy
 from trainers.shell import run_command
 from trainers.shortcuts import shortcut_checks
 from trainers.starters.recipes import STARTERS
+from trainers.starters.starter import Starter
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
 CURVE_PLAN = {"members": 1, "mixture_normals": 0.5}
 """What differs from the bundle's plan at each point: one network, and more unlabelled normals, so that a rare disease still has some images."""
 RARE = 0.1
-RARE_PLAN = {"epochs": 28, "risk": "non-negative", "least_normal_share": 0.8}
-"""And where at most a tenth is abnormal: the fewer there are, the later a network finds them; chosen at a tenth on selection patients."""
+RARE_PLAN = {"risk": "non-negative", "least_normal_share": 0.8}
+RARE_EPOCHS = 2
+"""And where at most a tenth is abnormal, with so many times the bundle's epochs: the fewer there are, the later a network finds them; chosen at a tenth
+on selection patients of the paediatric chests."""
 
 
 def measured_checks(bundle: Bundle, table: Path, boxes: Path | None = None) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def mixture_curve(name: str, data: Path, out: Path, rates: Sequence[float] = RAT
     """Train a starter's recipe with each share of abnormal images in the mixture; what the card and the picture need, kept in `out`/curve.json."""
     starter, points = STARTERS[name], []
     for rate in rates:
-        plan = {**starter.plan, **CURVE_PLAN, **(RARE_PLAN if rate <= RARE else {}), "mixture_rate": rate}
+        plan = {**starter.plan, **CURVE_PLAN, **(_rare(starter) if rate <= RARE else {}), "mixture_rate": rate}
         file = out / f"rate-{rate}" / f"{starter.id}.safetensors"
         if not file.exists():
             replace(starter, plan=plan).make(data, file.parent, "cpu", lambda progress: print(progress, flush=True))
@@ -85,6 +89,11 @@ def mixture_curve(name: str, data: Path, out: Path, rates: Sequence[float] = RAT
     }
     (out / "curve.json").write_text(json.dumps(curve, indent=2))
     return curve
+
+
+def _rare(starter: Starter) -> dict[str, object]:
+    """What a point's plan has besides where abnormal images are rare."""
+    return {**RARE_PLAN, "epochs": RARE_EPOCHS * RatioPosteriorPlan.model_validate(starter.plan).epochs}
 
 
 def _point(rate: float, images: int, findings: dict[str, Any], metric: Metric) -> dict[str, Any]:
