@@ -99,7 +99,8 @@ class RatioNetwork(nn.Module):
         x = without_margin(x, self.margin)
         if self.size is None or x.shape[-2:] == self.size:
             return x
-        return F.interpolate(x, self.size, mode="bilinear", antialias=True)
+        # in full precision: the antialiased kernel of the CPU knows no bfloat16, and reading an image is no place to round
+        return F.interpolate(x.float(), self.size, mode="bilinear", antialias=True)
 
     def terms(self, x: Tensor) -> Tensor:
         """[B, 1, h / 16, w / 16] of the size that it sees: what each position says. Their mean is `forward`'s logit, in eval mode."""
