@@ -117,7 +117,7 @@ def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
     low, high = (float(value) for value in np.percentile(pixels, (1, 99)))
     spacing = float(np.linalg.norm(image.steps[1])), float(np.linalg.norm(image.steps[2]))
     trusted = is_plausible(spacing)
-    doubts = () if trusted else (impossible("A pixel spacing", spacing), UNKNOWN)
+    doubts = () if trusted else (_impossible(spacing), UNKNOWN)
     return Radiograph(
         pixels,
         spacing if trusted else None,
@@ -125,6 +125,17 @@ def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
         spacing_source="NIfTI" if trusted else "",
         warnings=(*series.warnings, *image.header.warnings, *doubts),
     )
+
+
+def refused_spacing(header: NiftiHeader, where: str) -> tuple[str, ...]:
+    """In words, a radiograph's pixel spacing that no patient's image has; empty when it is sound. Raises ImplausibleImage for a flat transform."""
+    columns, rows, _ = _axes_along_patient(header.affine[:, :3], where)
+    spacing = float(np.linalg.norm(header.affine[:, rows])), float(np.linalg.norm(header.affine[:, columns]))
+    return () if is_plausible(spacing) else (_impossible(spacing),)
+
+
+def _impossible(spacing: tuple[float, float]) -> str:
+    return impossible("A pixel spacing", spacing)
 
 
 def _read(where: str) -> _Image:
