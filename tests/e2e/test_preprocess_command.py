@@ -37,7 +37,7 @@ def test_every_sound_file_gets_its_strip_and_the_others_are_named_with_the_cure(
     finished = run(folder, "--out", tmp_path / "out", cwd=tmp_path)
     assert finished.returncode == 3, finished.stderr
     strips = sorted((tmp_path / "out").glob("*.png"))
-    assert [strip.name.partition("-")[2] for strip in strips] == ["arm.png", "giant.nii"]
+    assert [strip.name.partition("-")[2] for strip in strips] == ["arm.png", "giant.png"]
     with Image.open(strips[0]) as picture:
         assert picture.width > 6 * 280, "original, four steps, the model's view and the way back"
     for name in ("grey.png", "letter.dcm", "giant.nii"):
