@@ -13,6 +13,7 @@ SMALLEST_MM, LARGEST_MM = 0.005, 10.0
 
 
 UNKNOWN = "The file gives no pixel spacing: distances cannot be measured."
+NONE_SOUND = "Distances cannot be measured."
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def refusal(refused: tuple[str, ...], where: str) -> ImpossibleSpacing | None:
     return ImpossibleSpacing(
         " ".join(refused),
         where=where,
-        cure="Export it again with its true pixel spacing; the film is shown and scored without it",
+        cure="Export it again with its true pixel spacing; the film is read without it",
     )
 
 
@@ -64,7 +65,7 @@ def projection_spacing(header: ImageHeader) -> ProjectionSpacing:
     if pixel is not None and imager is not None and pixel == imager and not header.spacing_calibration:
         del sound["PixelSpacing"]
     if not sound:
-        return ProjectionSpacing(None, "", (*refused, UNKNOWN), refused)
+        return ProjectionSpacing(None, "", (*refused, NONE_SOUND if refused else UNKNOWN), refused)
     name = next(iter(sound))
     magnified = ("Distances are at the detector: anatomy is shown magnified, and measures too long.",)
     return ProjectionSpacing(

@@ -173,6 +173,11 @@ def test_each_bad_input_is_one_row_that_names_it_and_the_cure(scored, name: str)
     assert not about[0]["score"] and "Traceback" not in about[0]["error"]
 
 
+def test_a_film_is_not_mended_with_hounsfield_units(scored) -> None:
+    (about,) = (row for row in scored[2] if "not_numbers.nii" in row["path"])
+    assert "Export the image again" in about["error"] and "-1024" not in about["error"]
+
+
 def test_the_status_says_that_something_was_not_scored_and_no_traceback_is_shown(scored, hospital: Path) -> None:
     finished, _, _ = scored
     assert finished.returncode == 3

@@ -233,6 +233,16 @@ def test_values_that_are_not_hounsfield_open_in_a_window_that_shows_them(opened:
     assert low < 2000 < high + 2
 
 
+def test_an_mr_has_no_ct_window_and_no_hounsfield_units(opened: Open, made_ct: MakeCt) -> None:
+    """In the brain's window of a CT an MR of the brain is one white patch, and its values are no HU."""
+    viewer = opened(made_ct("mr", modality="MR", body_part="BRAIN"))
+    assert viewer._scene.picture is not None and viewer._scene.picture.unit == ""
+    assert not viewer.action("preset-1").isEnabled()
+    low, high = viewer.view.window.limits
+    assert low < 40 < high < 60, "the middle slice, all 40, is neither black nor white"
+    assert opened(made_ct("ct", body_part="BRAIN")).view.window.limits == (0, 79)
+
+
 def test_the_files_own_windows_follow_one_another(qtbot: QtBot, viewer: Viewer, png: Png) -> None:
     from app.viewer.picture import picture_of_radiograph
     from engine.imaging.radiograph import Radiograph
