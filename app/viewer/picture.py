@@ -152,7 +152,8 @@ def _window_of(volume: Volume) -> Window:
 def _first_shown(volume: Volume) -> npt.NDArray[np.int16]:
     """[rows, columns] of the middle slice, which is loaded first; an unreadable one leaves the first that could be read."""
     middle = len(volume.voxels) // 2
-    return volume.voxels[middle if volume.loaded[middle] else int(volume.loaded.argmax())]
+    shown: npt.NDArray[np.int16] = volume.voxels[middle if volume.loaded[middle] else int(volume.loaded.argmax())]
+    return shown
 
 
 def _values_of_integers(dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:
