@@ -125,6 +125,7 @@ def palette() -> QPalette:
 
 STYLE_SHEET = f"""
 QMainWindow, QDialog {{ background: {WINDOW}; }}
+QDialog {{ border: 1px solid {LINE}; }}
 QToolTip {{ background: {RAISED}; color: {TEXT}; border: 1px solid {LINE}; padding: 4px 6px; }}
 QMenuBar {{ background: {WINDOW}; color: {TEXT_QUIET}; padding: 1px 4px; }}
 QMenuBar::item {{ padding: 3px 8px; border-radius: {RADIUS}px; background: transparent; }}

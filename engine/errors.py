@@ -52,6 +52,10 @@ class ImplausibleImage(NormascopeError):
     """The file decodes, but what it holds cannot be a medical image: one pixel, NaN, absurd spacing, a colour photograph."""
 
 
+class ImpossibleSpacing(ImplausibleImage):
+    """A film says that its pixels lie impossibly far apart. The one error that withholds nothing: it is shown and scored, and not measured."""
+
+
 class InconsistentSeries(NormascopeError):
     """The slices do not make one volume: too few, mixed sizes or orientations."""
 

@@ -38,7 +38,7 @@ class Cohort:
 
     Attributes:
         series: found, not decoded; `label` is "abnormal", "normal" or "" (not stated).
-        failures: one error a file that is no image or cannot be opened.
+        failures: one error a file that is no image or cannot be opened, or that is a film of `series` with an impossible spacing.
     """
 
     path: str

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import NormascopeError, StorageUnavailable
+from engine.errors import ImpossibleSpacing, NormascopeError, StorageUnavailable
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle
 from engine.models.card import Card, Metric
@@ -72,11 +72,11 @@ def evaluate(
     other = Subject.of(against, device, batch) if against is not None else None
     good, bad, learned = _sides(normals, abnormals, (*subject.cards, *(other.cards if other else ())), say)
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
-    unread = _unread(good, bad, evaluation, say)
+    wrong = _wrong(good, bad, evaluation, say)
     with _written_to(folder):
         _forget(folder)
         _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
-        _write_scores(folder / "scores.csv", evaluation, learned, unread)
+        _write_scores(folder / "scores.csv", evaluation, learned, wrong)
         report.write_plots(folder, subject, evaluation)
         _write_split(folder, subject, evaluation, (*good.series, *bad.series, *learned))
         _write_parts(folder, subject, evaluation, (normals, abnormals), study, say)
@@ -121,15 +121,19 @@ def _sides(
     return good, bad, learned
 
 
-def _unread(
+def _wrong(
     good: Cohort, bad: Cohort, evaluation: Evaluation, say: Callable[[str], None]
 ) -> tuple[NormascopeError, ...]:
-    """Files that never became an image, each once; says how many have no score."""
-    unread = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())
+    """What was wrong with files, each once; says how many have no score, and how many have one in spite of it."""
+    wrong = tuple({str(error): error for error in (*good.failures, *bad.failures)}.values())
+    scored = [error for error in wrong if isinstance(error, ImpossibleSpacing)]
+    unread = [error for error in wrong if error not in scored]
     if missing := len(evaluation.failures) + len(unread):
         first = unread[0] if unread else evaluation.failures[0].error
         say(f"{missing} files have no score; scores.csv says why. The first: {first}")
-    return unread
+    if scored:
+        say(f"Films with an impossible pixel spacing: {len(scored)}; scores.csv names them. The first: {scored[0]}")
+    return wrong
 
 
 def _write_parts(
@@ -224,9 +228,9 @@ def _write_split(folder: Path, subject: Subject, evaluation: Evaluation, series:
 
 
 def _write_scores(
-    path: Path, evaluation: Evaluation, learned: Sequence[Series], unread: Sequence[NormascopeError]
+    path: Path, evaluation: Evaluation, learned: Sequence[Series], wrong: Sequence[NormascopeError]
 ) -> None:
-    """One row an image: its label, every score and percentile, or the reason why it has none."""
+    """One row an image: its label, every score and percentile, or the reason why it has none; and a row for whatever else is wrong with a file."""
     names = list(evaluation.metrics)
     columns = ["path", "patient_id", "label", *names, *(f"{name}_percentile" for name in names), "error"]
     rows: list[dict[str, object]] = []
@@ -238,7 +242,7 @@ def _write_scores(
         rows.append(row)
     for failure in evaluation.failures:
         rows.append({"path": failure.series.path, "patient_id": failure.series.patient_id, "error": failure.error})
-    rows.extend({"path": error.where or "", "error": str(error)} for error in unread)
+    rows.extend({"path": error.where or "", "error": str(error)} for error in wrong)
     rows.extend(
         {"path": s.path, "patient_id": s.patient_id, "label": s.label, "error": f"left out: {LEARNED}"} for s in learned
     )

@@ -151,7 +151,7 @@ def _write(store: Store, folder: Path, progress: Progress, problems: list[Normas
         for rank, row in enumerate(rows, 1):
             _write_study(store, row, rank, pictures, results)
             progress.advance(task)
-        return results.failed
+        return results.errors
 
 
 def _write_study(store: Store, row: WorklistRow, rank: int, pictures: Path, results: ResultsCsv) -> None:

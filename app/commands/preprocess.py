@@ -10,7 +10,7 @@ from rich.console import Console
 
 from app.commands.saying import say, say_research_use, warn
 from app.commands.strips import strip
-from engine.errors import NormascopeError, StorageUnavailable
+from engine.errors import ImpossibleSpacing, NormascopeError, StorageUnavailable
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Preprocessing
@@ -18,7 +18,7 @@ from engine.models.shelf import find
 from engine.preprocess import Steps, prepare
 
 UNREADABLE = 3
-"""Exit status when at least one file or series could not be prepared."""
+"""Exit status when something is wrong with at least one file or series."""
 VOLUME_SIZE = (32, 128, 128)
 
 STEPS: dict[str, dict[str, str]] = {
@@ -56,11 +56,14 @@ def run_preprocess(paths: list[str], *, out: Path, model: str | None, steps: str
     elif steps is not None:
         films = Preprocessing(name="chest", options={"fit": "pad", **options_of(steps)})
     console = Console(stderr=True)
-    made, failures = 0, 0
+    made, failures, not_measured = 0, 0, 0
 
     def report(error: NormascopeError) -> None:
-        nonlocal failures
-        failures += 1
+        nonlocal failures, not_measured
+        if isinstance(error, ImpossibleSpacing):
+            not_measured += 1
+        else:
+            failures += 1
         warn(console, error)
 
     _make(out)
@@ -75,12 +78,13 @@ def run_preprocess(paths: list[str], *, out: Path, model: str | None, steps: str
             except NormascopeError as error:
                 error.where = error.where or series.path
                 report(error)
-    say(console, f"{made} prepared, {failures} not; {out}")
+    apart = f", {not_measured} with an impossible spacing" if not_measured else ""
+    say(console, f"{made} prepared, {failures} not{apart}; {out}")
     say_research_use(console)
     if not made and not failures:
         print("normascope: there is no image in what was named. Name a file or folder of images.", file=sys.stderr)
         return UNREADABLE
-    return UNREADABLE if failures else 0
+    return UNREADABLE if failures or not_measured else 0
 
 
 def options_of(words: str) -> dict[str, str]:

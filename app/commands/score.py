@@ -24,7 +24,7 @@ from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
 
 UNREADABLE = 3
-"""Exit status when at least one file or series has no score."""
+"""Exit status when at least one row carries an error."""
 
 Report = Callable[[NormascopeError], None]
 Plan = list[tuple[InstalledBundle | Ensemble, list[Series]]]
@@ -61,19 +61,26 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
                     warn(console, result.error)
                     said = result.error
     status = _ended(console, results)
-    if not series and not results.failed:
+    if not series and not results.errors:
         print("normascope: there is no image in what was named. Name a file or folder of images.", file=sys.stderr)
         return UNREADABLE
     return status
 
 
 def _find(paths: list[str], report: Report, progress: Progress, console: Console) -> list[Series]:
-    """Every series in `paths`, once, though it be named twice, as in: score film.dcm folder/"""
+    """Every series in `paths`, and every problem, once, though it be named twice, as in: score film.dcm folder/"""
     passed_over = PassedOver()
     finding = progress.add_task("finding studies", total=None)
     series: dict[tuple[str, tuple[str, ...]], Series] = {}
+    said: set[str] = set()
+
+    def report_once(problem: NormascopeError) -> None:
+        if str(problem) not in said:
+            said.add(str(problem))
+            report(problem)
+
     for path in paths:
-        for found in open_study(path, on_error=report, on_passed_over=passed_over.add):
+        for found in open_study(path, on_error=report_once, on_passed_over=passed_over.add):
             series.setdefault((found.key, found.sources), found)
             progress.update(finding, completed=len(series))
     progress.update(finding, total=len(series), completed=len(series))
@@ -84,9 +91,10 @@ def _find(paths: list[str], report: Report, progress: Progress, console: Console
 
 def _ended(console: Console, results: ResultsCsv) -> int:
     """Says what was done; the exit status."""
-    say(console, f"{results.scored} scored, {results.failed} not; {results.folder / 'results.csv'}")
+    apart = f", {results.not_measured} with an impossible spacing" if results.not_measured else ""
+    say(console, f"{results.scored} scored, {results.failed} not{apart}; {results.folder / 'results.csv'}")
     say_research_use(console)
-    return UNREADABLE if results.failed else 0
+    return UNREADABLE if results.errors else 0
 
 
 def _named(model: str) -> InstalledBundle | Ensemble:

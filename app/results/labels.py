@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app import appearance
+from app.tab_stops import reach_with_tab
 
 
 def text(
@@ -67,8 +68,9 @@ class Foldout(QWidget):
         self.button.setFont(appearance.font(appearance.BODY_PIXELS))
         self.button.setStyleSheet(
             f"QToolButton {{ border: 0; padding: 2px 0; background: transparent; color: {appearance.TEXT_QUIET}; }}"
-            f"QToolButton:hover {{ color: {appearance.TEXT}; }}"
+            f"QToolButton:hover {{ color: {appearance.TEXT}; }} QToolButton:focus {{ color: {appearance.ACCENT}; }}"
         )
+        reach_with_tab(self.button)
         self.button.setCursor(Qt.CursorShape.PointingHandCursor)
         self.button.toggled.connect(self._fold)
         column = QVBoxLayout(self)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app import appearance
 from app.results.labels import Foldout, heading, text
+from app.tab_stops import reach_with_tab
 from engine.imaging.series import Series
 
 if TYPE_CHECKING:  # cards are read after the first frame
@@ -84,7 +85,7 @@ class NotApplied(QWidget):
     def _named(self, bundle: InstalledBundle) -> QHBoxLayout:
         button = QPushButton("Score with it")
         button.setToolTip("You name the model: it scores this series although the file does not say that it applies")
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        reach_with_tab(button)
         button.setFont(appearance.font(appearance.SMALL_PIXELS))
         button.setStyleSheet("padding: 2px 8px;")
         button.clicked.connect(lambda: self.score_wanted.emit(bundle.hash))

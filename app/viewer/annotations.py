@@ -126,7 +126,7 @@ def draw_heading(painter: QPainter, scene: Scene, role: Role, width: float) -> N
     painter.fillRect(QRectF(0, 0, width, HEADING), ground)
     painter.setFont(ink.font)
     painter.setPen(QColor(ink.colour))
-    words = captions.heading(scene, role)
+    words = heading_that_fits(scene, role, width)
     painter.drawText(QPointF(MARGIN, HEADING - 9), ink.elided(words, width - 2 * MARGIN))
     right = width - MARGIN
     if scene.picture is not None and scene.picture.series.synthetic and _badge_fits(scene, role, width):
@@ -145,6 +145,15 @@ def _heading_note(painter: QPainter, left: float, words: str, ink: Ink) -> None:
     painter.drawText(QPointF(left, HEADING - 9), words)
 
 
+def heading_that_fits(scene: Scene, role: Role, width: float) -> str:
+    """A pane's heading, or its short form where the whole would be cut off."""
+    words = captions.heading(scene, role)
+    return words if HEADING_INK.width(words) <= width - 2 * MARGIN else captions.SHORT_HEADINGS.get(role, words)
+
+
 def _badge_fits(scene: Scene, role: Role, width: float) -> bool:
     """Room for "SYNTHETIC" in the heading, beside its words; a tag over the image takes its place otherwise."""
-    return HEADING_INK.width(captions.heading(scene, role)) + BADGE.width(captions.SYNTHETIC_SHORT) + 3 * MARGIN < width
+    return (
+        HEADING_INK.width(heading_that_fits(scene, role, width)) + BADGE.width(captions.SYNTHETIC_SHORT) + 3 * MARGIN
+        < width
+    )

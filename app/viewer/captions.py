@@ -26,6 +26,8 @@ HEADINGS = {
     Role.RECONSTRUCTION: "Model's normal version - not the patient",
     Role.ERROR: "Error, |original - normal version|",
 }
+SHORT_HEADINGS = {Role.OVERLAY: "With the heatmap", Role.RECONSTRUCTION: "Not the patient", Role.ERROR: "Error"}
+"""In a pane too narrow for the whole: cut off behind, the words that matter most would be the ones to go."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from app.viewer.lettering import SMALL, write_left_of
 
 WIDTH = 12
 LONGEST = 180.0
-SHORTEST = 80.0
+SHORTEST = 60.0
 NARROW = 420.0
 
 

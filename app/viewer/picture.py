@@ -26,6 +26,9 @@ SMALLEST_SIDE = 512
 MOST_WHITE, MOST_BLACK = 0.6, 0.995
 """Shares of a slice beyond which a window shows nothing."""
 
+MAYBE_HOUNSFIELD = ("CT", "")
+"""Modalities whose volumes are taken to hold Hounsfield units; NIfTI files name none. An MR in a CT window is a white patch with a false unit."""
+
 SCALE_NOTES = {"ImagerPixelSpacing": "at the detector", "NominalScannedPixelSpacing": "on the film"}
 """Where a length on screen holds, when that is not in the patient."""
 
@@ -94,15 +97,16 @@ def picture_of_volume(series: Series, volume: Volume) -> Picture:
     """Ready at once: the voxels are their own codes, so that slices can be drawn while others still arrive."""
     slices, rows, columns = volume.voxels.shape
     geometry = volume.geometry
+    in_hounsfield = series.modality in MAYBE_HOUNSFIELD
     return Picture(
         series=series,
         size=ImageSize(rows, columns, geometry.pixel_spacing),
         scales=(volume.voxels.view(np.uint16),),
         values=_values_of_integers(np.dtype(np.int16)),
-        window=_window_that_shows(volume, starting_window(series)),
+        window=_window_that_shows(volume, starting_window(series)) if in_hounsfield else _window_of(volume),
         span=2000.0,
         loaded=volume.loaded,
-        unit="HU",
+        unit="HU" if in_hounsfield else "",
         positions=geometry.slice_positions if slices > 1 else None,
         directions=Directions(letters_of(geometry.row_direction), letters_of(geometry.column_direction)),
         unreadable=volume.unreadable,
@@ -134,12 +138,22 @@ def picture_of_radiograph(series: Series, radiograph: Radiograph) -> Picture:
 
 def _window_that_shows(volume: Volume, wanted: Window) -> Window:
     """`wanted`, unless it would show the middle slice as one white or black patch: atlases and cone-beam CT are not always in HU."""
-    middle = len(volume.voxels) // 2  # loaded first; an unreadable one leaves the first that could be read
-    shown = volume.voxels[middle if volume.loaded[middle] else int(volume.loaded.argmax())]
+    shown = _first_shown(volume)
     low, high = wanted.limits
     if float((shown >= high).mean()) < MOST_WHITE and float((shown > low).mean()) > 1 - MOST_BLACK:
         return wanted
-    return window_from_values(shown)
+    return _window_of(volume)
+
+
+def _window_of(volume: Volume) -> Window:
+    return window_from_values(_first_shown(volume))
+
+
+def _first_shown(volume: Volume) -> npt.NDArray[np.int16]:
+    """[rows, columns] of the middle slice, which is loaded first; an unreadable one leaves the first that could be read."""
+    middle = len(volume.voxels) // 2
+    shown: npt.NDArray[np.int16] = volume.voxels[middle if volume.loaded[middle] else int(volume.loaded.argmax())]
+    return shown
 
 
 def _values_of_integers(dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.results.wording import RESEARCH_NOTICE
@@ -23,4 +24,5 @@ def show_about(parent: QWidget) -> None:
         f"{RESEARCH_NOTICE}. Scores compare a study with a model's own normal cohort; "
         "a reconstruction is the model's idea of a normal image, never the patient's.\n\nApache-2.0"
     )
+    box.addButton(QMessageBox.StandardButton.Ok).setIcon(QIcon())  # the platform's own is of another style
     box.open()

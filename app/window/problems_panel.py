@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app import appearance
 from app.state.problems import Problem, ProblemList
+from app.tab_stops import reach_with_tab
 
 MOST_LINES_SHOWN = 6
 _LINE_HEIGHT = appearance.ROW_HEIGHT - 2
@@ -40,6 +41,8 @@ class ProblemsPanel(QWidget):
         clear, hide = QPushButton("Clear"), QPushButton("Hide")
         clear.setToolTip("Empty this list")
         hide.setToolTip("Hide this list; it stays in the status bar  (F6)")
+        for button in (clear, hide):
+            reach_with_tab(button)
         clear.clicked.connect(self.clear)
         hide.clicked.connect(self.hide_wanted)
         self.table = QTableWidget(0, 3)
@@ -99,7 +102,8 @@ class ProblemsPanel(QWidget):
         table.setWordWrap(False)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        table.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        table.setTabKeyNavigation(False)
 
     def _retitle(self) -> None:
         count = len(self.problems.items)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLa
 
 from app import appearance
 from app.state.worklist_query import Page, WorklistQuery
+from app.tab_stops import reach_with_tab
 from app.worklist.columns import STATUS_WORDS
 
 TYPING_PAUSE = 60
@@ -103,7 +104,7 @@ class FilterBar(QWidget):
             made.addItem(words, value)
         made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         made.setMinimumContentsLength(6)
-        made.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        reach_with_tab(made, policy=Qt.FocusPolicy.StrongFocus)
         made.currentIndexChanged.connect(lambda _: self._tell())
         return made
 

@@ -1,7 +1,7 @@
 """Finds what there is to read: file, folder, DICOMDIR, zip, PNG, JPEG, NIfTI or cohort CSV to `Series`. Decodes no pixel, writes nothing.
 
 A projection image is handed over as soon as its header is read; slices wait until all files are known, since their series may lie scattered.
-One bad file costs one `NormascopeError`, and the rest goes on.
+One bad file costs one `NormascopeError`, and the rest goes on. A film with an impossible spacing costs one too, and is handed over all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.imaging.dicom_header import frame_headers
 from engine.imaging.dicomdir import DICOMDIR_CLASS, referenced_files
 from engine.imaging.display_sets import radiograph_of, series_of_slices, volume_of_frames
 from engine.imaging.file_kinds import foreign_kind, has_image_name, is_document, is_unmentioned, kind_of_file
+from engine.imaging.film_spacing import spacing_error
 from engine.imaging.fingerprint import file_fingerprint
 from engine.imaging.header_memory import Beginning, beginning_of, remembered_header
 from engine.imaging.identifiers import derived_uid
@@ -46,7 +47,8 @@ def open_study(
     """The series at `path`: a file, a folder (with all below it), a DICOMDIR, a zip, or a cohort CSV. No pixel is decoded.
 
     Args:
-        on_error: called with the `NormascopeError` of each item that cannot be opened; the rest goes on. None raises the first instead.
+        on_error: called with the `NormascopeError` of each item that cannot be opened; the rest goes on. Also, after a film is yielded whose
+            spacing is impossible, with its `ImpossibleSpacing`. None raises the first instead.
         on_passed_over: called with each file of a folder or archive that nobody takes for an image: a PDF, a table, a text.
 
     Yields:
@@ -165,8 +167,16 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
 def _from_files(files: Iterable[str], listener: _Listener, *, asked_for: bool) -> Iterator[Series]:
     finder = _Finder(listener)
     for file in files:
-        yield from finder.add(file, asked_for=asked_for)
-    yield from finder.volumes()
+        yield from _doubted(finder.add(file, asked_for=asked_for), listener)
+    yield from _doubted(finder.volumes(), listener)
+
+
+def _doubted(found: Iterator[Series], listener: _Listener) -> Iterator[Series]:
+    """The series; the listener hears of each film that cannot be measured because its file says what cannot be."""
+    for series in found:
+        yield series
+        if (problem := spacing_error(series)) is not None:
+            listener.error(problem)
 
 
 @dataclass

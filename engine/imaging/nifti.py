@@ -19,7 +19,7 @@ from engine.errors import ImplausibleImage, InconsistentSeries, UnreadableImage
 from engine.imaging import sources
 from engine.imaging.hounsfield import Rescale, write_hounsfield
 from engine.imaging.nifti_header import HEADER_BYTES, NiftiHeader, parse_nifti_header
-from engine.imaging.projection_spacing import UNKNOWN, impossible, is_plausible
+from engine.imaging.projection_spacing import NONE_SOUND, impossible, is_plausible
 from engine.imaging.radiograph import Radiograph
 from engine.imaging.series_files import SeriesFiles
 from engine.imaging.slice_stack import Plane, middle_out, stack_planes
@@ -113,11 +113,11 @@ def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
             f"{image.stored.shape[0]} slices are not a radiograph", where=where, cure="Open the file as a volume"
         )
     pixels = (image.stored[0].astype(np.float64) * image.header.slope + image.header.intercept).astype(np.float32)
-    _check_finite(pixels, where)
+    _check_finite(pixels, where, cure="Export the image again from its source")
     low, high = (float(value) for value in np.percentile(pixels, (1, 99)))
     spacing = float(np.linalg.norm(image.steps[1])), float(np.linalg.norm(image.steps[2]))
     trusted = is_plausible(spacing)
-    doubts = () if trusted else (impossible("A pixel spacing", spacing), UNKNOWN)
+    doubts = () if trusted else (_impossible(spacing), NONE_SOUND)
     return Radiograph(
         pixels,
         spacing if trusted else None,
@@ -125,6 +125,17 @@ def read_nifti_radiograph(series: SeriesFiles) -> Radiograph:
         spacing_source="NIfTI" if trusted else "",
         warnings=(*series.warnings, *image.header.warnings, *doubts),
     )
+
+
+def refused_spacing(header: NiftiHeader, where: str) -> tuple[str, ...]:
+    """In words, a radiograph's pixel spacing that no patient's image has; empty when it is sound. Raises ImplausibleImage for a flat transform."""
+    columns, rows, _ = _axes_along_patient(header.affine[:, :3], where)
+    spacing = float(np.linalg.norm(header.affine[:, rows])), float(np.linalg.norm(header.affine[:, columns]))
+    return () if is_plausible(spacing) else (_impossible(spacing),)
+
+
+def _impossible(spacing: tuple[float, float]) -> str:
+    return impossible("A pixel spacing", spacing)
 
 
 def _read(where: str) -> _Image:
@@ -188,7 +199,7 @@ def _axes_along_patient(matrix: npt.NDArray[np.float64], where: str) -> tuple[in
 def _about_values(image: _Image, where: str) -> tuple[str, ...]:
     """Warnings about the values; raises ImplausibleImage for NaN and for decimals that rounding would destroy."""
     header = image.header
-    _check_finite(image.stored, where)
+    _check_finite(image.stored, where, cure="Replace them by -1024 (air) and export again")
     low, high = (float(value) * header.slope + header.intercept for value in (image.stored.min(), image.stored.max()))
     whole = Rescale(header.slope, header.intercept).whole
     rounded = not whole or (header.dtype.kind == "f" and bool((image.stored != np.rint(image.stored)).any()))
@@ -208,13 +219,9 @@ def _about_values(image: _Image, where: str) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _check_finite(values: npt.NDArray[np.generic], where: str) -> None:
+def _check_finite(values: npt.NDArray[np.generic], where: str, *, cure: str) -> None:
     if values.dtype.kind == "f" and not bool(np.isfinite(values).all()):
-        raise ImplausibleImage(
-            "some values are not numbers (NaN or infinite)",
-            where=where,
-            cure="Replace them by -1024 (air) and export again",
-        )
+        raise ImplausibleImage("some values are not numbers (NaN or infinite)", where=where, cure=cure)
 
 
 def _triple(vector: npt.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -47,11 +47,17 @@ def shown_frame(frames: int) -> int:
     return frames // 2
 
 
-def _read_dicom(source: str) -> Radiograph:
+def film_header(source: str) -> ImageHeader:
+    """The header of the frame that stands for a DICOM film. Raises as `frame_headers`."""
     header = remembered_header(source)
     if header.frames > 1:
         headers = frame_headers(source)
         header = headers[shown_frame(len(headers))]
+    return header
+
+
+def _read_dicom(source: str) -> Radiograph:
+    header = film_header(source)
     frame = decode_frame(header)
     spacing = projection_spacing(header)
     window, others, doubts = _windows(header, frame.pixels, frame.valid)

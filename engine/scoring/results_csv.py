@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from engine.errors import NormascopeError, StorageUnavailable
+from engine.errors import ImpossibleSpacing, NormascopeError, StorageUnavailable
 from engine.scoring.result import SeriesResult
 
 COLUMNS = (
@@ -44,6 +44,7 @@ class ResultsCsv:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.failed = 0
+        self.not_measured = 0
         self.scored = 0
         try:
             (folder / "heatmaps").mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,11 @@ class ResultsCsv:
         except OSError as problem:
             if error is None:  # else what is on its way says it already: a full disk fails once more on closing
                 raise _unavailable(self.folder, problem) from problem
+
+    @property
+    def errors(self) -> int:
+        """How many rows say what is wrong."""
+        return self.failed + self.not_measured
 
     def add(self, result: SeriesResult) -> None:
         """One row a score, the primary one first; or one row with the reason."""
@@ -96,8 +102,11 @@ class ResultsCsv:
             )
 
     def add_error(self, error: NormascopeError, model: str = "") -> None:
-        """A row for a file that never became a series."""
-        self.failed += 1
+        """A row for a file that never became a series, or for a film whose scores follow: it only cannot be measured."""
+        if isinstance(error, ImpossibleSpacing):
+            self.not_measured += 1
+        else:
+            self.failed += 1
         self._write({"path": error.where or "", "model": model, "error": str(error)})
 
     def _save_heatmap(self, result: SeriesResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pydicom
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
@@ -49,6 +50,27 @@ def test_bad_file_is_one_line_with_a_cure_and_the_rest_is_opened(
     where, what, cure = (problems.table.item(0, column).text() for column in range(3))
     assert where.endswith("broken.dcm") and what and cure
     assert empty_window.status.problems.text() == "1 problem"
+
+
+def test_a_film_of_absurd_spacing_is_one_problem_and_is_shown_and_queued_all_the_same(
+    empty_window: MainWindow, archive: Path, qtbot: QtBot
+) -> None:
+    window, film = empty_window, archive / "chest3.dcm"
+    image = pydicom.dcmread(film)
+    image.PixelSpacing = image.ImagerPixelSpacing = [5000, 5000]
+    image.save_as(film)
+    for _ in range(2):  # opened again, it is no second problem
+        with qtbot.waitSignal(window.opening.importer.finished, timeout=15000) as finished:
+            drop(window, film)
+        assert (finished.args[0].found, finished.args[0].problems) == (1, 1)
+    assert window.problems.isVisible() and window.problems.table.rowCount() == 1
+    where, what, cure = (window.problems.table.item(0, column).text() for column in range(3))
+    assert where.endswith("chest3.dcm") and "5000 x 5000 mm is impossible" in what and "Export it again" in cure
+    qtbot.waitUntil(
+        lambda: _shown(window).startswith("Dahl") and window.viewer._scene.picture is not None, timeout=15000
+    )
+    assert window.viewer._scene.picture.size.spacing is None, "nothing is measured"
+    assert window.store.counts().queued == 1
 
 
 def test_what_came_of_opening_stays_in_the_line_at_the_foot(

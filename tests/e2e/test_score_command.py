@@ -79,6 +79,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dicom(folder / "hand.dcm", film(5), BodyPartExamined="HAND")
     dicom(folder / "one_pixel.dcm", film(6, (1, 1)))
     dicom(folder / "one_grey.dcm", np.full((64, 48), 7))
+    dicom(folder / "absurd_spacing.dcm", film(9), PixelSpacing=[5000, 5000], ImagerPixelSpacing=[0, 0])
     photograph = np.zeros((60, 80, 3), np.uint8)
     photograph[:, :40, 0], photograph[:, 40:, 2] = 220, 220
     Image.fromarray(photograph).save(folder / "holiday.jpg")
@@ -117,12 +118,32 @@ def scored(hospital: Path, tiny_bundle_file: Path, tmp_path_factory: pytest.Temp
 def test_the_sound_images_are_scored_whatever_lies_beside_them(scored) -> None:
     finished, out, table = scored
     good = {Path(row["path"]).name for row in table if not row["error"]}
-    assert good == {"good.dcm", "good.png"}, finished.stderr
+    assert good == {"good.dcm", "good.png", "absurd_spacing.dcm"}, finished.stderr
     for row in table:
         if not row["error"]:
             assert 0 <= float(row["percentile"]) <= 100 and float(row["score"]) >= 0
             assert (out / row["heatmap"]).is_file()
-    assert sum(not row["error"] for row in table) == 2 * 3, "one row a score"
+    assert sum(not row["error"] for row in table) == 3 * 3, "one row a score"
+
+
+def test_a_film_of_absurd_spacing_is_one_row_with_the_error_beside_its_scores(scored) -> None:
+    finished, _, table = scored
+    (about,) = (row for row in table if "absurd_spacing.dcm" in row["error"])
+    assert "PixelSpacing of 5000 x 5000 mm is impossible" in about["error"] and "Export it again" in about["error"]
+    assert not about["score"] and not about["model"], "of the file, whichever models score it"
+    assert sum("absurd_spacing.dcm" in line for line in finished.stderr.splitlines()) == 1
+    assert "3 scored, 13 not, 1 with an impossible spacing" in finished.stderr
+
+
+def test_an_absurd_spacing_alone_ends_with_status_3_and_is_said_once_though_the_film_is_named_twice_and_scored_by_two(
+    command: Command, tmp_path: Path
+) -> None:
+    path = dicom(tmp_path / "films.dcm", film(9), ImagerPixelSpacing=[0, 0])
+    members = "ensemble:chest-phantom-denoising-autoencoder,hand-phantom-denoising-autoencoder"
+    finished = command("score", path, tmp_path, "--model", members, "--out", tmp_path / "out", "--device", "cpu")
+    assert finished.returncode == 3
+    assert [bool(row["error"]) for row in rows(tmp_path / "out")] == [True, False]
+    assert sum("ImagerPixelSpacing of 0 x 0 mm" in line for line in finished.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -150,6 +171,11 @@ def test_each_bad_input_is_one_row_that_names_it_and_the_cure(scored, name: str)
     assert name in about[0]["error"]
     assert about[0]["error"].count(". ") >= 1, "what went wrong, then what to do"
     assert not about[0]["score"] and "Traceback" not in about[0]["error"]
+
+
+def test_a_film_is_not_mended_with_hounsfield_units(scored) -> None:
+    (about,) = (row for row in scored[2] if "not_numbers.nii" in row["path"])
+    assert "Export the image again" in about["error"] and "-1024" not in about["error"]
 
 
 def test_the_status_says_that_something_was_not_scored_and_no_traceback_is_shown(scored, hospital: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import SimpleITK
 
 from engine.errors import CohortRejected, StorageUnavailable
 from engine.models import shelf
@@ -62,7 +63,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_scored(
 
 
 def _two_films_a_study(source: Path) -> Path:
-    """The cohort with findings, sexes and studies of two films, of each patient one study; its fourth file is empty."""
+    """The cohort with findings, sexes and studies of two films, of each patient one study; its fourth file is empty, its sixth an absurdly large film."""
     rows = list(csv.DictReader(source.open()))
     with source.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["path", "patient_id", "label", "finding", "sex", "study_id"])
@@ -71,6 +72,10 @@ def _two_films_a_study(source: Path) -> Path:
             whose = {"patient_id": f"P{index // 2}", "study_id": "1", "sex": "FM"[index // 2 % 2]}
             writer.writerow({**row, **whose, "finding": "white lung" if row["label"] == "abnormal" else ""})
     (source.parent / "003.png").write_bytes(b"")
+    film = SimpleITK.ReadImage(str(source.parent / "005.png"))
+    film.SetSpacing((5000, 5000))
+    SimpleITK.WriteImage(film, str(source.parent / "005.nii"))
+    (source.parent / "005.nii").rename(source.parent / "005.png")
     return source
 
 
@@ -117,7 +122,11 @@ def test_everything_asked_for_is_written_and_said_in_words(
         "1 files have no score" in said and "No difference" in said and "marked regions" in said and "By study" in said
     )
     table = list(csv.DictReader((out / "scores.csv").open()))
-    assert len(table) == 36 and sum(bool(row["error"]) for row in table) == 1
+    assert len(table) == 37 and sum(bool(row["error"]) for row in table) == 2
+    assert (
+        "Films with an impossible pixel spacing: 1" in said
+        and sum(row["path"].endswith("005.png") for row in table) == 2
+    )
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -58,7 +58,7 @@ def made_ct() -> Callable[..., GatedVolume]:
     """`made_ct("key", open=False, ...)`: a gated CT; with `open` its gate stands open."""
 
     def make(key: str, *, open: bool = True, **more: Any) -> GatedVolume:
-        series = GatedVolume(key, "1", "1.1", "volume", "dicom", (f"{key}.dcm",), modality="CT", **more)
+        series = GatedVolume(key, "1", "1.1", "volume", "dicom", (f"{key}.dcm",), **{"modality": "CT", **more})
         if open:
             series.gate.set()
         return series

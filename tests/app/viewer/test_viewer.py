@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QImage, QPainter
 from pytestqt.qtbot import QtBot
 
-from app.state.viewing import Layout
+from app.state.viewing import Layout, Overlay
+from app.viewer.annotations import HEADING_INK, MARGIN, heading_that_fits
+from app.viewer.colour_bar import draw_colour_bar
 from app.viewer.scene import Role
 from app.viewer.viewer import Viewer
 from engine.errors import InconsistentSeries, NormascopeError
@@ -233,6 +236,16 @@ def test_values_that_are_not_hounsfield_open_in_a_window_that_shows_them(opened:
     assert low < 2000 < high + 2
 
 
+def test_an_mr_has_no_ct_window_and_no_hounsfield_units(opened: Open, made_ct: MakeCt) -> None:
+    """In the brain's window of a CT an MR of the brain is one white patch, and its values are no HU."""
+    viewer = opened(made_ct("mr", modality="MR", body_part="BRAIN"))
+    assert viewer._scene.picture is not None and viewer._scene.picture.unit == ""
+    assert not viewer.action("preset-1").isEnabled()
+    low, high = viewer.view.window.limits
+    assert low < 40 < high < 60, "the middle slice, all 40, is neither black nor white"
+    assert opened(made_ct("ct", body_part="BRAIN")).view.window.limits == (0, 79)
+
+
 def test_the_files_own_windows_follow_one_another(qtbot: QtBot, viewer: Viewer, png: Png) -> None:
     from app.viewer.picture import picture_of_radiograph
     from engine.imaging.radiograph import Radiograph
@@ -258,6 +271,24 @@ def test_comparing_labels_what_is_not_the_patient(qtbot: QtBot, opened: Open, ma
     assert captions.heading(viewer._scene, Role.RECONSTRUCTION) == "Model's normal version - not the patient"
     assert captions.heading(viewer._scene, Role.ERROR) == "Error, |original - normal version|"
     assert viewer._scene.missing(Role.RECONSTRUCTION) == ""
+
+
+def test_a_narrow_pane_still_says_that_it_is_not_the_patient(opened: Open, made_ct: MakeCt) -> None:
+    """Cut off behind, "Model's normal version - not the patient" lost the words that it is there for."""
+    scene = opened(made_ct("ct"))._scene
+    assert "not the patient" in heading_that_fits(scene, Role.RECONSTRUCTION, 400)
+    short = heading_that_fits(scene, Role.RECONSTRUCTION, 160)
+    assert short == "Not the patient" and HEADING_INK.width(short) <= 160 - 2 * MARGIN
+
+
+def test_the_colours_of_a_compared_pane_in_a_small_window_have_their_scale() -> None:
+    """A quarter of the image in a window of 1280 x 800 is some 310 x 315 pixels."""
+    pane = QImage(310, 315, QImage.Format.Format_RGB32)
+    pane.fill(0)
+    painter = QPainter(pane)
+    draw_colour_bar(painter, Overlay(on=True), QRectF(pane.rect()))
+    painter.end()
+    assert any(pane.pixelColor(310 - MARGIN - 6, y).lightness() > 60 for y in range(150, 315))
 
 
 def test_without_a_reconstruction_the_pane_says_that_there_is_none(opened: Open, made_ct: MakeCt) -> None:

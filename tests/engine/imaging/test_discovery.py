@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
-from engine.errors import UnreadableImage
+from engine.errors import ImpossibleSpacing, UnreadableImage
 from engine.imaging import sources
 from engine.imaging.discovery import natural_order, open_study
 from engine.imaging.series import Series
+from tests.engine.imaging.test_nifti import write_nifti
 from tests.engine.imaging.written_slices import GREY, Opened, Write, slices
 
 
@@ -297,3 +299,34 @@ def test_a_link_to_nothing_is_told(tmp_path: Path, write_radiograph: Write, open
     (tmp_path / "round.dcm").symlink_to(tmp_path / "round.dcm")
     found, errors = opened(tmp_path)
     assert (len(found), len(errors)) == (1, 2)
+
+
+def test_a_film_of_impossible_spacing_is_handed_over_with_one_error_and_a_volume_is_not_asked(
+    write_radiograph: Write, opened: Opened
+) -> None:
+    path = write_radiograph(GREY, PixelSpacing=[5000, 5000], ImagerPixelSpacing=[0, 0])
+    write_radiograph(GREY, "sound.dcm", PixelSpacing=[0.2, 0.2])
+    slices(write_radiograph, "ct", [0, 1, 2], PixelSpacing=[5000, 5000])
+    found, (error,) = opened(path.parent)
+    assert [series.kind for series in found] == ["radiograph", "radiograph", "volume"]
+    assert isinstance(error, ImpossibleSpacing) and error.where == str(path)
+    assert "PixelSpacing of 5000 x 5000 mm" in error.what and "ImagerPixelSpacing of 0 x 0 mm" in error.what
+    assert next(series for series in found if series.path == str(path)).load_radiograph().spacing is None
+
+
+def test_an_impossible_spacing_is_found_in_functional_groups_in_archives_and_in_nifti(
+    tmp_path: Path, write_radiograph: Write, opened: Opened
+) -> None:
+    measures, groups = Dataset(), Dataset()
+    measures.PixelSpacing = [5000, 5000]
+    groups.PixelMeasuresSequence = [measures]
+    film = write_radiograph(np.stack([GREY, GREY]), NumberOfFrames=2, SharedFunctionalGroupsSequence=[groups])
+    inside = shutil.make_archive(
+        str(tmp_path / "study"), "zip", write_radiograph(GREY, "one/a.dcm", PixelSpacing=[0, 0]).parent
+    )
+    nifti = write_nifti(
+        tmp_path / "a.nii", np.zeros((5, 6), np.int16), sform=[[9000.0, 0, 0, 0], [0, 8000.0, 0, 0], [0, 0, 3.0, 0]]
+    )
+    for path, spacing in ((film, "5000 x 5000"), (inside, "0 x 0"), (nifti, "8000 x 9000")):
+        (series,), (error,) = opened(path)
+        assert isinstance(error, ImpossibleSpacing) and error.where == series.sources[0] and spacing in error.what
