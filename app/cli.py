@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.research_use import RESEARCH_USE
-from engine.errors import NormascopeError
+from trainers.shell import run_command
 
 cli = typer.Typer(
     name="normascope",
@@ -217,14 +216,7 @@ def bench(
 
 def main() -> None:
     """Run the command; an error that a person can cure is one line and status 1, never a traceback."""
-    try:
-        cli()
-    except NormascopeError as error:
-        print(f"normascope: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("normascope: stopped; what was finished is kept.", file=sys.stderr)
-        sys.exit(130)
+    run_command(cli)
 
 
 if __name__ == "__main__":

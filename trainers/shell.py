@@ -1,4 +1,4 @@
-"""How the trainers' own commands (`python -m trainers.NAME`) end: an error that a person can cure is one line, never a traceback."""
+"""How a command ends, `normascope` and the trainers' own (`python -m trainers.NAME`): an error that a person can cure is one line, never a traceback."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.tasks import Task, run_task
+
 LOOK_MILLISECONDS = 2000
 
 Files = frozenset[tuple[str, int, int]]
@@ -23,6 +25,7 @@ class ModelFolder(QObject):
         super().__init__(parent)
         self._known: Files = frozenset()
         self._last: Files = frozenset()
+        self._looking: Task[Files] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MILLISECONDS)
         self._timer.timeout.connect(self._look)
@@ -33,7 +36,12 @@ class ModelFolder(QObject):
         self._timer.start()
 
     def _look(self) -> None:
-        before, self._last = self._last, bundle_files()
+        """Off the GUI thread: a folder on a drive that does not answer keeps a look waiting, not the reader."""
+        if self._looking is None or not self._looking.running:
+            self._looking = run_task(lambda control: bundle_files(), self._seen, lambda problem: None, owner=self)
+
+    def _seen(self, files: Files) -> None:
+        before, self._last = self._last, files
         if self._last == before and self._last != self._known:
             self._known = self._last
             self.changed.emit()
