@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -23,11 +24,14 @@ from engine.scoring.queueing import reading
 from engine.scoring.result import SeriesResult
 from engine.scoring.results_csv import ResultsCsv
 
+if TYPE_CHECKING:  # torch is imported once there is something to score
+    from engine.models.bundle import Bundle
+
 UNREADABLE = 3
 """Exit status when at least one row carries an error."""
 
 Report = Callable[[NormascopeError], None]
-Plan = list[tuple[InstalledBundle | Ensemble, list[Series]]]
+Plan = list[tuple["InstalledBundle | Ensemble | Bundle", list[Series]]]
 
 
 def run_score(paths: list[str], *, model: str | None, out: Path, device: str, batch: int) -> int:
@@ -49,10 +53,10 @@ def run_score(paths: list[str], *, model: str | None, out: Path, device: str, ba
         report = partial(_report, console, results)
         series = _find(paths, report, progress, console)
         plan: Plan = [(chosen, series)] if chosen else _sound_plan(series, report, results, console)
-        for bundle, its_series in plan:
-            task = progress.add_task(f"scoring with {bundle.id}", total=len(its_series))
+        for reader, its_series in plan:
+            task = progress.add_task(f"scoring with {_name(reader)}", total=len(its_series))
             said = ""
-            for result in _score(bundle, its_series, device, batch, report):
+            for result in _score(reader, its_series, device, batch, report):
                 results.add(result)
                 progress.advance(task)
                 if (
@@ -101,25 +105,31 @@ def _named(model: str) -> InstalledBundle | Ensemble:
     return find_ensemble(model) if is_ensemble(model) else find(model)
 
 
+def _name(reader: InstalledBundle | Ensemble | Bundle) -> str:
+    return reader.id if isinstance(reader, InstalledBundle | Ensemble) else reader.card.id
+
+
 def _score(
-    bundle: InstalledBundle | Ensemble, series: Iterable[Series], device: str, batch: int, report: Report
+    reader: InstalledBundle | Ensemble | Bundle, series: Iterable[Series], device: str, batch: int, report: Report
 ) -> Iterator[SeriesResult]:
-    """Results of one model or ensemble; `report` is told of an ensemble's members that cannot be loaded."""
+    """Results of one model, loaded or not, or ensemble; `report` is told of an ensemble's members that cannot be loaded."""
     from engine.models.bundle import load_bundle
     from engine.scoring.scorer import Scorer
 
-    if isinstance(bundle, Ensemble):
-        ensemble = EnsembleScorer(bundle, device, batch)
+    if isinstance(reader, Ensemble):
+        ensemble = EnsembleScorer(reader, device, batch)
         yield from ensemble.score(series)
         for problem in ensemble.rejected.values():
             report(problem)
-        return
-    try:
-        loaded = load_bundle(bundle.path)
-    except BundleRejected as problem:  # its header was sound, its weights are not: the other models go on
-        yield from (unusable(bundle, one, problem) for one in series)
-        return
-    yield from Scorer(loaded, device, batch).score(series)
+    elif isinstance(reader, InstalledBundle):
+        try:
+            bundle = load_bundle(reader.path)
+        except BundleRejected as problem:  # its header was sound, its weights are not
+            yield from (unusable(reader, one, problem) for one in series)
+        else:
+            yield from Scorer(bundle, device, batch).score(series)
+    else:
+        yield from Scorer(reader, device, batch).score(series)
 
 
 def _sound_plan(series: list[Series], report: Report, results: ResultsCsv, console: Console) -> Plan:
@@ -132,8 +142,7 @@ def _sound_plan(series: list[Series], report: Report, results: ResultsCsv, conso
         planned, left = _plan(left, bundles, results, console), []
         for bundle, its_series in planned:
             try:
-                load_bundle(bundle.path)
-                plan.append((bundle, its_series))
+                plan.append((load_bundle(bundle.path), its_series))
             except BundleRejected as problem:  # its header was sound, its weights are not
                 report(problem)
                 bundles = [other for other in bundles if other.hash != bundle.hash]
