@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.errors import TrainingFailed
 from engine.models.registry import METHODS
@@ -23,9 +23,10 @@ from trainers.devices import Say
 from trainers.glow_posterior import GlowPosteriorPlan
 from trainers.method import MethodTrainer, TrainingImages
 from trainers.plan import Augmentation, TrainingPlan
+from trainers.ratio_posterior import RatioPosteriorPlan
 from trainers.registry import trainer_class, trainer_of
+from trainers.together import everywhere, gathered, share_gradients
 from trainers.training import every_epoch
-from trainers.vae import VAEPlan
 
 PARITY: dict[str, TrainingPlan] = {
     "alpha-gan": AlphaGANPlan(
@@ -35,8 +36,8 @@ PARITY: dict[str, TrainingPlan] = {
 }
 """Methods whose layers and losses know no other image of the batch."""
 SMALL = CAEPlan(size=(32, 32), width=2, bottleneck=4, epochs=2, batch=4)
-DRAWING = VAEPlan(size=(64, 64), width=8, code=4, epochs=3, batch=4)
-"""A method that draws from torch's own random numbers at each step."""
+DRAWING = RatioPosteriorPlan(size=(32, 32), width=8, epochs=3, batch=4)
+"""A method that draws from its generator and from torch's own at each step; of so few images, a device often has nothing for one of its members."""
 
 
 def plan_of(method: str) -> TrainingPlan:
@@ -88,8 +89,25 @@ def _trained(trainer: MethodTrainer, folder: Path, name: str) -> None:
     _kept(trainer, folder, name)
 
 
+def exchanged(fabric: Fabric) -> dict[str, object]:
+    """What two devices make together of gradients, answers and codes that each has of its own."""
+    number = fabric.global_rank
+    parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    parameters[0].grad = torch.tensor([1.0, 2.0]) + 10 * number
+    if number == 1:
+        parameters[1].grad = torch.tensor([4.0, 6.0])
+    shared = share_gradients(fabric, parameters, finite=True)
+    return {
+        "gradients": [None if p.grad is None else p.grad.tolist() for p in parameters],
+        "finite": [shared, share_gradients(fabric, parameters, finite=number == 0)],
+        "everywhere": [everywhere(fabric, True), everywhere(fabric, number == 0)],
+        "gathered": gathered(fabric, torch.arange(number + 1.0) + 10 * number).tolist(),
+    }
+
+
 def everything(folder: Path, fabric: Fabric, say: Say) -> None:
     """All the runs that test_shared_run.py looks at, in one pair of processes."""
+    say(exchanged(fabric))
     for method in METHODS:
         _trained(trainer_of(plan_of(method), fabric), folder, method)
         say(method)
@@ -110,6 +128,7 @@ def everything(folder: Path, fabric: Fabric, say: Say) -> None:
     say([progress.held_out_loss for progress in history])
 
     _trained(trainer_of(DRAWING, fabric), folder, "whole")
+    say(("drew next", float(torch.rand(1))))
     checkpoint = folder / "checkpoint.safetensors"
     short = DRAWING.model_copy(update={"minutes": 1e-9})
     every_epoch(trainer_of(short, fabric), images_for(DRAWING), checkpoint)
