@@ -194,6 +194,7 @@ class RatioPosteriorTrainer(MethodTrainer):
                 group["lr"] = rate
             # both classes in one batch: batch normalisation must not see them apart
             logits = learner(hidden[seen]).float()
+            # of a small part of a batch a device may see no image of a class: a member learns from what all have, or not at all
             if not everywhere(self.fabric, bool(known[seen].any() and not known[seen].all())):
                 continue
             loss, step = self.risk(logits[known[seen]], logits[~known[seen]])

@@ -5,16 +5,18 @@ The processes read training images from files that all of them map into memory, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 
 from engine.errors import CohortRejected, NormascopeError
 from trainers.devices import Devices, Say, on_every_device
-from trainers.method import Bytes, MethodTrainer, Patients, TrainingImages
+from trainers.method import Bytes, MethodTrainer, TrainingImages
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_of
 from trainers.training import OnProgress, Progress, every_epoch, taken_over
@@ -49,6 +51,7 @@ def train_together(
     """
     _check_enough(trainer.plan, images, devices)
     work = partial(_learn, trainer.plan, _Files.of(images, checkpoint.parent), checkpoint, resume)
+    torch.cuda.empty_cache()  # the first device is also another process's now
     where = Devices(trainer.fabric.device.type, devices, trainer.plan.precision)
     on_every_device(work, where, on_progress or _unheard)
     return taken_over(trainer, images, checkpoint)
@@ -103,31 +106,21 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Files:
-    """`TrainingImages` as a process can be told of them."""
+    """`TrainingImages` as a process can be told of them: images by file, what is small (patients) as it is."""
 
-    normal: _Rows
-    mixture: _Rows | None
-    held: _Rows | None
-    normal_patients: Patients | None
-    mixture_patients: Patients | None
+    parts: Mapping[str, object]
 
     @classmethod
     def of(cls, images: TrainingImages, folder: Path) -> _Files:
-        def rows(name: str, array: Bytes | None) -> _Rows | None:
-            return None if array is None else _Rows.of(array, folder / f"{name}.npy")
-
-        return cls(
-            _Rows.of(images.normal, folder / "normal.npy"),
-            rows("mixture", images.mixture),
-            rows("held", images.held),
-            images.normal_patients,
-            images.mixture_patients,
-        )
+        parts = {field.name: getattr(images, field.name) for field in fields(images)}
+        return cls({name: _named(part, folder / f"{name}.npy") for name, part in parts.items()})
 
     def opened(self) -> TrainingImages:
-        def rows(kept: _Rows | None) -> Bytes | None:
-            return None if kept is None else kept.opened()
+        parts = {name: part.opened() if isinstance(part, _Rows) else part for name, part in self.parts.items()}
+        return TrainingImages(**parts)  # type: ignore[arg-type]
 
-        return TrainingImages(
-            self.normal.opened(), rows(self.mixture), rows(self.held), self.normal_patients, self.mixture_patients
-        )
+
+def _named(part: object, copy: Path) -> object:
+    if isinstance(part, np.ndarray) and part.dtype == np.uint8:
+        return _Rows.of(part, copy)
+    return part

@@ -91,17 +91,17 @@ def _trained(trainer: MethodTrainer, folder: Path, name: str) -> None:
 
 def exchanged(fabric: Fabric) -> dict[str, object]:
     """What two devices make together of gradients, answers and codes that each has of its own."""
-    number = fabric.global_rank
-    parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
-    parameters[0].grad = torch.tensor([1.0, 2.0]) + 10 * number
+    number, device = fabric.global_rank, fabric.device
+    parameters = [nn.Parameter(torch.zeros(2, device=device)) for _ in range(3)]
+    parameters[0].grad = torch.tensor([1.0, 2.0], device=device) + 10 * number
     if number == 1:
-        parameters[1].grad = torch.tensor([4.0, 6.0])
+        parameters[1].grad = torch.tensor([4.0, 6.0], device=device)
     shared = share_gradients(fabric, parameters, finite=True)
     return {
         "gradients": [None if p.grad is None else p.grad.tolist() for p in parameters],
         "finite": [shared, share_gradients(fabric, parameters, finite=number == 0)],
         "everywhere": [everywhere(fabric, True), everywhere(fabric, number == 0)],
-        "gathered": gathered(fabric, torch.arange(number + 1.0) + 10 * number).tolist(),
+        "gathered": gathered(fabric, torch.arange(number + 1.0, device=device) + 10 * number).tolist(),
     }
 
 
