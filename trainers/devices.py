@@ -42,7 +42,7 @@ Say = Callable[[Any], None]
 Work = Callable[[Fabric, Say], None]
 SILENCE = timedelta(minutes=20)
 """After which a device that answers no other ends the run: longer than any step, checkpoint or judgement of held-out images takes."""
-GRACE = 5.0
+GRACE = 3.0
 """Seconds: for a process to end by itself, and to find out which of two came first, a death or the complaint of another about it."""
 
 

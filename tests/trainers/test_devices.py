@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 
 import pytest
+import torch
 
 from engine.errors import TrainingFailed
 from tests.trainers.device_work import killed_one, refused_by_one, telling
-from trainers.devices import Devices, on_every_device
+from trainers.devices import Devices, _first_cause, on_every_device
 
 PAIR = Devices("cpu", 2)
 
@@ -42,6 +44,17 @@ def test_a_device_whose_process_is_killed_is_told_from_those_that_waited_for_it(
     with pytest.raises(TrainingFailed, match=r"device 1 ended before its work was done \(signal 9\)") as caught:
         on_every_device(killed_one, PAIR, _unheard)
     assert "Resume the run" in caught.value.cure
+
+
+def test_a_complaint_that_another_is_gone_is_not_taken_for_the_reason() -> None:
+    """Which of the two is heard first, a death or the complaint about it, is chance."""
+    dying = multiprocessing.get_context("spawn").Process(target=os._exit, args=(3,), name="device 1")
+    dying.start()
+    complaint = RuntimeError("[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:20475\nmore")
+    assert "device 1 ended before its work was done (status 3)" in str(_first_cause(complaint, [dying]))
+    assert "the devices lost each other ([gloo" in str(_first_cause(complaint, []))
+    own = torch.OutOfMemoryError("CUDA out of memory")
+    assert _first_cause(own, []) is own
 
 
 @pytest.mark.slow
