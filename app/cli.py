@@ -121,6 +121,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the paper's when left out.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split, the weights and the order.")] = 0,
     device: Device = DeviceChoice.auto,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="GPUs that learn together, or processes on the CPU; one when left out."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last finished epoch of this OUT.")] = False,
     option: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE: any other field of the method's plan; may be repeated.")
@@ -140,6 +144,7 @@ def train(
             epochs=epochs,
             seed=seed,
             device=device.value,
+            devices=devices,
             resume=resume,
             options=options,
         )

@@ -10,22 +10,29 @@ from torch import Tensor
 
 from trainers.plan import Augmentation
 
+EVERY = slice(None)
 
-def augmented(x: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+
+def augmented(
+    x: Tensor, how: Augmentation, generator: torch.Generator, *, of: int | None = None, rows: slice = EVERY
+) -> Tensor:
     """[B, 1, *S] in [-1, 1] -> the same, each image shifted, turned, scaled and exposed on its own. Volumes are turned within their slices.
 
-    `generator` lives on the CPU, so that the same seed draws the same changes on every device.
+    Args:
+        generator: lives on the CPU, so that the same seed draws the same changes on every device.
+        of, rows: x is those rows of a batch of `of` images, and each is changed as it would be among all of them.
     """
+    count = x.shape[0] if of is None else of
     if how.shift or how.rotation or how.scale or how.mirror or how.flip or how.stretch:
-        matrix = _affine(x.shape[0], x.ndim - 2, how, generator).to(x.device)
+        matrix = _affine(count, x.ndim - 2, how, generator)[rows].to(x.device)
         grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
         x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
     if how.exposure:
-        gamma = torch.exp(how.exposure * _uniform(x.shape[0], generator)).to(x.device)
+        gamma = torch.exp(how.exposure * _uniform(count, generator))[rows].to(x.device)
         gamma = gamma.view(-1, *[1] * (x.ndim - 1))
         x = ((x + 1) / 2).clamp(0, 1).pow(gamma) * 2 - 1
     if how.brightness:
-        factor = 1 + how.brightness * _sometimes(_uniform(x.shape[0], generator), how.share, generator)
+        factor = 1 + how.brightness * _sometimes(_uniform(count, generator), how.share, generator)[rows]
         x = ((x + 1) * factor.to(x.device).view(-1, *[1] * (x.ndim - 1)) - 1).clamp(-1, 1)
     return x
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,39 @@ from trainers.augment import augmented
 from trainers.method import Batch, Bytes, TrainingImages, as_input
 from trainers.plan import TrainingPlan
 
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of every batch is made, where `devices` share it: every so many of its images, beginning with image `number`."""
+
+    number: int = 0
+    devices: int = 1
+
+    @property
+    def rows(self) -> slice:
+        """Of the whole batch."""
+        return slice(self.number, None, self.devices)
+
+
+ALL = Part()
+
 
 def epoch_batches(
-    images: TrainingImages, plan: TrainingPlan, device: torch.device, generator: torch.Generator
+    images: TrainingImages,
+    plan: TrainingPlan,
+    device: torch.device,
+    generator: torch.Generator,
+    part: Part = ALL,
 ) -> Iterator[Batch]:
     """Every normal once in random order, each batch with as many images of the mixture; made one ahead in a thread.
 
+    Parts of the same batches, made with generators of the same state, hold together what one device would see, image for image, changed alike.
+
     `generator` is in one thread's hands at a time: nobody else may draw from it until the iterator is exhausted.
     """
-    made = _batches(images, plan, device, generator)
+    made = _batches(images, plan, device, generator, part)
     with ThreadPoolExecutor(1, "batches") as pool:
         following = pool.submit(next, made, None)
         while (batch := following.result()) is not None:
@@ -31,34 +56,37 @@ def epoch_batches(
 
 
 def _batches(
-    images: TrainingImages, plan: TrainingPlan, device: torch.device, generator: torch.Generator
+    images: TrainingImages, plan: TrainingPlan, device: torch.device, generator: torch.Generator, part: Part
 ) -> Iterator[Batch]:
-    normals = list(_drawn(len(images.normal), plan.batch, generator))
-    mixture = _drawn_again(len(images.mixture), plan.batch, generator) if images.mixture is not None else None
+    def loaded(source: Bytes, indices: Indices) -> tuple[Tensor, Tensor]:
+        mine = indices[part.rows]
+        x = augmented(as_input(source[mine], device), plan.augmentation, generator, of=len(indices), rows=part.rows)
+        return x, torch.from_numpy(mine).to(device)
+
+    normals = list(_drawn(len(images.normal), plan.batch, generator, part.devices))
+    mixture = None
+    if images.mixture is not None:
+        mixture = _drawn_again(len(images.mixture), plan.batch, generator, part.devices)
     for done, indices in enumerate(normals):
         other = others = None
         if images.mixture is not None and mixture is not None:
-            chosen = next(mixture)[: len(indices)]
-            other = _loaded(images.mixture, chosen, plan, device, generator)
-            others = torch.from_numpy(chosen).to(device)
-        normal = _loaded(images.normal, indices, plan, device, generator)
-        yield Batch(normal, torch.from_numpy(indices).to(device), other, done / len(normals), others)
+            other, others = loaded(images.mixture, next(mixture)[: len(indices)])
+        normal, chosen = loaded(images.normal, indices)
+        yield Batch(normal, chosen, other, done / len(normals), others)
 
 
-def _loaded(
-    images: Bytes, indices: npt.NDArray[np.int64], plan: TrainingPlan, device: torch.device, generator: torch.Generator
-) -> Tensor:
-    return augmented(as_input(images[indices], device), plan.augmentation, generator)
+def _drawn(count: int, batch: int, generator: torch.Generator, devices: int) -> Iterator[Indices]:
+    """Sorted indices of each batch: a memory map is read in order. What is left over at the end waits for another epoch's shuffle.
 
-
-def _drawn(count: int, batch: int, generator: torch.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Sorted indices of each batch: a memory map is read in order. What is left over at the end waits for another epoch's shuffle."""
+    So does what a batch of all the images there are cannot deal out evenly.
+    """
     order = torch.randperm(count, generator=generator).numpy()
+    taken = min(batch, count) // devices * devices
     for first in range(0, max(count - batch, 0) + 1, batch):
-        yield np.sort(order[first : first + batch])
+        yield np.sort(order[first : first + taken])
 
 
-def _drawn_again(count: int, batch: int, generator: torch.Generator) -> Iterator[npt.NDArray[np.int64]]:
+def _drawn_again(count: int, batch: int, generator: torch.Generator, devices: int) -> Iterator[Indices]:
     """As `_drawn`, for ever: a cohort smaller than the normals is gone through more than once an epoch."""
     while True:
-        yield from _drawn(count, batch, generator)
+        yield from _drawn(count, batch, generator, devices)

@@ -13,7 +13,7 @@ from trainers.plan import TrainingPlan
 from trainers.registry import trainer_class
 from trainers.split import Split
 
-_PLAN, _COHORT = "plan.json", "cohort.json"
+_PLAN, _COHORT, _DEVICES = "plan.json", "cohort.json", "devices.json"
 
 
 def kept_plan(folder: Path, method: str) -> TrainingPlan | None:
@@ -42,8 +42,33 @@ def kept_plan(folder: Path, method: str) -> TrainingPlan | None:
     return plan
 
 
-def keep(folder: Path, plan: TrainingPlan, cohort: Cohort, split: Split) -> None:
+def kept_devices(folder: Path, asked: int | None) -> int:
+    """How many devices the interrupted run began on: on others its random numbers and roundings, and so its weights, would be others.
+
+    Raises:
+        StorageUnavailable: what the folder says of them is damaged.
+        NormascopeError: others are asked for.
+    """
+    file, began = folder / _DEVICES, 1
+    try:
+        if file.exists():  # a run from before there were several devices has none
+            began = int(json.loads(file.read_text())["devices"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageUnavailable(
+            "the interrupted run's devices cannot be read", where=file, cure="Train again without --resume."
+        ) from error
+    if asked is not None and asked != began:
+        raise NormascopeError(
+            f"the interrupted run began on {began} device{'' if began == 1 else 's'}, not on {asked}",
+            where=folder,
+            cure=f"Resume it with --devices {began}, or train again without --resume.",
+        )
+    return began
+
+
+def keep(folder: Path, plan: TrainingPlan, cohort: Cohort, split: Split, devices: int) -> None:
     """Remember a run that begins. The plan comes last: with it there is a run to go on with."""
+    write_whole(folder / _DEVICES, json.dumps({"devices": devices}))
     write_whole(folder / _COHORT, json.dumps({"split": _fingerprint(cohort, split)}))
     write_whole(folder / _PLAN, plan.model_dump_json(indent=2))
 

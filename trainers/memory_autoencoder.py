@@ -23,6 +23,7 @@ from engine.models.normalised_autoencoder import NetworkName, normalised_autoenc
 from engine.models.salad import SALAD
 from trainers.method import Batch, Bytes, MethodTrainer, TrainingImages, as_input
 from trainers.plan import Augmentation, TrainingPlan
+from trainers.together import gathered
 
 
 class MemoryAutoencoderPlan(TrainingPlan):
@@ -109,7 +110,7 @@ class MemoryAutoencoderTrainer(MethodTrainer, ABC):
         z, reconstruction = self.network_in_use(x.contiguous(memory_format=torch.channels_last))
         losses = self.losses(x, z, reconstruction, places)
         if self.update("network", next(iter(losses.values()))):
-            self.memory.update(places, z, self.plan.memory_rate)
+            self.memory.update(gathered(self.fabric, places), gathered(self.fabric, z), self.plan.memory_rate)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_rate(self, done: float) -> None:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from engine.models.base import AnomalyModel
 from trainers.plan import TrainingPlan
+from trainers.together import share_gradients
 
 Bytes = npt.NDArray[np.uint8]
 Patients = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ class Batch:
     """What one step sees, on the training device.
 
     Attributes:
-        normal: [B, 1, *S] float32 in [-1, 1], augmented.
+        normal: [B, 1, *S] float32 in [-1, 1], augmented; on several devices this one's part of the batch.
         indices: [B] int64, which of `TrainingImages.normal` they are.
         mixture: [B, 1, *S] likewise from the mixture (as many as normals, drawn anew each epoch), or None.
         share: of the epoch that is done, in [0, 1).
@@ -96,6 +97,9 @@ class MethodTrainer(ABC):
     def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """One update of each network. Random numbers come from `generator` (on the CPU) or torch's own, which is seeded anew each epoch.
 
+        On several devices both differ between them, and every device must come to the same updates: what one device alone sees must not decide
+        on them (`together.everywhere`), and what is kept of a batch besides weights is kept of all of it (`together.gathered`).
+
         Returns:
             Detached losses by name, 0-dimensional; NaN is left out of the epoch's mean.
         """
@@ -120,6 +124,8 @@ class MethodTrainer(ABC):
     def update(self, network: str, loss: Tensor, *, beside: Sequence[Tensor] = (), again: bool = False) -> bool:
         """Update one network, and no other, by its own loss. A step that is not finite is skipped and counted.
 
+        On several devices by the mean of their gradients; a loss that is not finite on one of them is skipped on all.
+
         Args:
             network: name of the optimiser.
             loss: 0-dimensional.
@@ -132,8 +138,10 @@ class MethodTrainer(ABC):
         optimizer = self.optimizers[network]
         optimizer.zero_grad(set_to_none=True)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        if torch.isfinite(loss):
+        finite = bool(torch.isfinite(loss))
+        if finite:
             self.fabric.backward(loss, inputs=[*parameters, *beside], retain_graph=again)
+        if share_gradients(self.fabric, parameters, finite):
             gradients = [p.grad for p in parameters if p.grad is not None]
             if torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
                 optimizer.step()

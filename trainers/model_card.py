@@ -91,7 +91,7 @@ def written_card(
 
 
 def recipe_of(
-    trainer: MethodTrainer, history: Sequence[Progress], found: Calibrated, device: torch.device
+    trainer: MethodTrainer, history: Sequence[Progress], found: Calibrated, device: torch.device, devices: int
 ) -> dict[str, Any]:
     """What was done, for the card."""
     return {
@@ -104,6 +104,7 @@ def recipe_of(
         "waited_for_images": round(sum(p.waited for p in history) / max(len(history), 1), 4),
         "seconds": round(history[-1].seconds) if history else 0,
         "device": device.type,
+        "devices": devices,
         "bfloat16_drift": found.bfloat16_drift,
     }
 

@@ -42,6 +42,7 @@ from trainers.mixture_proportion import normal_share
 from trainers.occlusion import occluded
 from trainers.plan import Augmentation, TrainingPlan
 from trainers.scattering_rule import fit_rule, scattered, turned_alike
+from trainers.together import everywhere
 
 Floats = npt.NDArray[np.float64]
 LEAST_SLOPE = 0.05
@@ -193,13 +194,14 @@ class RatioPosteriorTrainer(MethodTrainer):
                 group["lr"] = rate
             # both classes in one batch: batch normalisation must not see them apart
             logits = learner(hidden[seen]).float()
-            if not known[seen].any() or known[seen].all():
+            # of a small part of a batch a device may see no image of a class: a member learns from what all have, or not at all
+            if not everywhere(self.fabric, bool(known[seen].any() and not known[seen].all())):
                 continue
             loss, step = self.risk(logits[known[seen]], logits[~known[seen]])
             self.update(name, step)
             losses.append(loss.detach())
         self._move_average(batch.share)
-        return {"risk": torch.stack(losses).mean() if losses else torch.tensor(float("nan"))}
+        return {"risk": torch.stack(losses).mean() if losses else torch.tensor(torch.nan, device=images.device)}
 
     def risk(self, known: Tensor, mixture: Tensor) -> tuple[Tensor, Tensor]:
         """The risk of logits of either class, and what a step is to make smaller: the same, unless the non-negative risk has passed its bound."""

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,14 +20,16 @@ from engine.preprocess import default_options
 from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded, mixed_sizes
+from trainers.devices import check_devices
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.judging import FEWEST_SCORED, judge
-from trainers.kept_run import check_same_cohort, keep, kept_plan
+from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
 from trainers.memory import step_memory
 from trainers.method import MethodTrainer
 from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
 from trainers.planning import planned
+from trainers.shared_run import check_shares, train_together
 from trainers.split import Split
 from trainers.training import OnProgress, Progress, run_training
 from trainers.training_images import training_images
@@ -55,6 +58,7 @@ def train(
     epochs: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    devices: int | None = None,
     resume: bool = False,
     on_progress: OnProgress | None = None,
     text: CardText | None = None,
@@ -73,6 +77,7 @@ def train(
         mixture: unlabelled images, normal and abnormal, for the methods that learn from two cohorts (`draw.drawn_cohorts` says how).
         size, epochs, seed: override the method's plan.
         device: "auto", "cpu" or "cuda".
+        devices: how many of them learn together, or how many processes on the CPU (see shared_run.py); None is one, or as many as an interrupted run had.
         resume: go on with a run that was interrupted, with its plan and split.
         plan: every choice at once, instead of `size`, `epochs`, `seed` and `options`.
         options: fields of the method's plan by name; words are read as JSON where they can be.
@@ -80,7 +85,8 @@ def train(
     Raises:
         CohortRejected: too few normals, one patient, mixed kinds, images that the method cannot take, or others than an interrupted run began with.
         TrainingFailed: no finite loss, or no memory for a step.
-        NormascopeError: the method cannot be trained at that size or for so few epochs.
+        NormascopeError: the method cannot be trained at that size, for so few epochs or on so many devices.
+        DeviceExhausted: there are not so many devices.
         StorageUnavailable: `out` cannot be written.
     """
     text, out, target = text or CardText(), Path(out), choose_device(device)
@@ -90,13 +96,16 @@ def train(
             "this is a folder", where=out, cure="Name the file to write, as in FOLDER/NAME.safetensors."
         )
     kept = kept_plan(folder, method) if resume else None
+    count = kept_devices(folder, devices) if kept is not None else 1 if devices is None else devices
+    check_devices(target, count)
     trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
+    check_shares(trainer.plan, count)
     cohort, split = drawn_cohorts(trainer, normals, mixture)
-    run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target)
+    run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target, count)
     with _said_in_words(run):
         history, failures = _learn(run, kept is not None, on_progress)
     model, dtype, found = _calibrated(run, text.cohort or Path(normals).name)
-    recipe = recipe_of(trainer, history, found, target) | text.recipe
+    recipe = recipe_of(trainer, history, found, target, count) | text.recipe
     card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
     # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
     interim = folder / "unjudged.safetensors"
@@ -109,7 +118,7 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Who learns, from whom, what it sees of an image, where the run is kept until it is done, and on what it runs."""
+    """Who learns, from whom, what it sees of an image, where the run is kept until it is done, and on what, and how many of them, it runs."""
 
     trainer: MethodTrainer
     cohort: Cohort
@@ -117,6 +126,7 @@ class _Run:
     preprocessing: Preprocessing
     folder: Path
     device: torch.device
+    devices: int
 
 
 def _preprocessing(plan: TrainingPlan) -> Preprocessing:
@@ -162,7 +172,7 @@ def _learn(
     else:
         checkpoint.unlink(missing_ok=True)
         (run.folder / "best.safetensors").unlink(missing_ok=True)
-        keep(run.folder, plan, run.cohort, run.split)
+        keep(run.folder, plan, run.cohort, run.split, run.devices)
 
     def say(what: str) -> None:
         if on_progress is not None:
@@ -173,11 +183,12 @@ def _learn(
     images, failures = training_images(
         run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
     )
-    needed = step_memory(plan, images, trainer.fabric.device)
+    share = plan.model_copy(update={"batch": plan.batch // run.devices})
+    needed = step_memory(share, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
-    say(f"a step needs about {needed / 1e9:.2f} GB")
-    history = run_training(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
-    return history, failures
+    say(f"a step needs about {needed / 1e9:.2f} GB" + (" on each device" if run.devices > 1 else ""))
+    together = run_training if run.devices == 1 else partial(train_together, run.devices)
+    return together(trainer, images, checkpoint, resume=resume, on_progress=on_progress), failures
 
 
 def _calibrated(run: _Run, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:

@@ -14,9 +14,13 @@ from torch import Tensor
 
 from engine.errors import TrainingFailed
 from engine.models.freed_memory import keep_freed_memory
-from trainers.batches import epoch_batches
+from trainers.batches import Part, epoch_batches
 from trainers.checkpoint import load_checkpoint, load_modules, save_checkpoint, save_modules
 from trainers.method import MethodTrainer, TrainingImages, as_input
+from trainers.together import gathered, share_statistics
+
+DEVICES_APART, STEPS_APART = 2_654_435_761, 1 << 31
+"""Between seeds, of which the processor's generator takes the lowest 32 bits: epochs and devices never come to the same."""
 
 
 @dataclass(frozen=True)
@@ -77,33 +81,73 @@ def run_training(
     Raises:
         TrainingFailed: no step of an epoch gave a finite loss.
     """
-    plan = trainer.plan
+    history = every_epoch(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
+    _finish(trainer, images, checkpoint)
+    return history
+
+
+def every_epoch(
+    trainer: MethodTrainer,
+    images: TrainingImages,
+    checkpoint: Path | None,
+    *,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> list[Progress]:
+    """As `run_training`, up to the last epoch's checkpoint; one of several devices runs this, and the first alone writes and tells."""
+    plan, fabric = trainer.plan, trainer.fabric
     keep_freed_memory()
     generators = _generators(plan.seed)
-    torch.manual_seed(plan.seed)
-    trainer.begin(images)
-    history: list[Progress] = []
-    if resume and checkpoint is not None and checkpoint.exists():
-        history = [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]
-    best_weights = checkpoint.with_name("best.safetensors") if checkpoint is not None else None
+    history = _begun(trainer, images, checkpoint if resume else None, generators)
+    kept = checkpoint if fabric.is_global_zero else None
     clock = _Clock(time.monotonic() - (history[-1].seconds if history else 0.0))
     while len(history) < plan.epochs and not _patience_is_over(history, plan.patience):
         with clock.epoch():
-            progress = _epoch(trainer, images, generators, len(history), clock)
-            if best_weights is not None and _is_best(progress, history):
-                save_modules(best_weights, trainer)
+            # the first device's loss and time count for all: they decide when to stop, and must not differ by a rounding
+            progress = fabric.broadcast(_epoch(trainer, images, generators, len(history), clock))
+            if kept is not None and _is_best(progress, history):
+                save_modules(_best(kept), trainer)
             history.append(progress)
-            if checkpoint is not None:
-                save_checkpoint(checkpoint, trainer, {"history": [asdict(p) for p in history]}, generators)
-            if on_progress is not None:
+            if kept is not None:
+                save_checkpoint(kept, trainer, {"history": [asdict(p) for p in history]}, generators)
+            if on_progress is not None and fabric.is_global_zero:
                 on_progress(progress)
-        if not clock.allows_another_epoch(plan.minutes):
+        if not fabric.broadcast(clock.allows_another_epoch(plan.minutes)):
             break
-    if plan.patience is not None and best_weights is not None and best_weights.exists():
-        load_modules(best_weights, trainer)
+    return history
+
+
+def taken_over(trainer: MethodTrainer, images: TrainingImages, checkpoint: Path) -> list[Progress]:
+    """Put a fresh trainer where `every_epoch` in other processes has come to, as if it had been there itself."""
+    known = dict(trainer.findings)
+    history = _begun(trainer, images, checkpoint, _generators(trainer.plan.seed))
+    trainer.findings = known | trainer.findings
+    _finish(trainer, images, checkpoint)
+    return history
+
+
+def _begun(
+    trainer: MethodTrainer, images: TrainingImages, checkpoint: Path | None, generators: dict[str, torch.Generator]
+) -> list[Progress]:
+    """Make what depends on the cohort, and go to where `checkpoint` is, if there is one."""
+    torch.manual_seed(trainer.plan.seed)
+    trainer.begin(images)
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    return [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]
+
+
+def _finish(trainer: MethodTrainer, images: TrainingImages, checkpoint: Path | None) -> None:
+    """Take the best epoch's weights where patience watched, and make what scoring needs besides weights."""
+    if trainer.plan.patience is not None and checkpoint is not None and _best(checkpoint).exists():
+        load_modules(_best(checkpoint), trainer)
         trainer.checkpoint_rule = "the epoch with the lowest loss on normals held out for it"
     trainer.finish(images)
-    return history
+
+
+def _best(checkpoint: Path) -> Path:
+    """Where the best epoch's weights are."""
+    return checkpoint.with_name("best.safetensors")
 
 
 def _generators(seed: int) -> dict[str, torch.Generator]:
@@ -143,9 +187,10 @@ def _epoch(
 ) -> Progress:
     """One epoch, counted from 0, from its seed to its loss on held-out normals."""
     plan, began = trainer.plan, time.monotonic()
-    torch.manual_seed(plan.seed * 100_003 + epoch)
+    _seed_epoch(trainer, generators["steps"], epoch)
     what = trainer.begin_epoch(epoch)
     losses, waited = _every_batch(trainer, images, generators)
+    share_statistics(trainer.fabric, trainer.modules.values())
     trainer.end_epoch(epoch, images)
     held = _held_out_loss(trainer, images) if plan.patience is not None else torch.inf
     return Progress(
@@ -161,13 +206,22 @@ def _epoch(
     )
 
 
+def _seed_epoch(trainer: MethodTrainer, steps: torch.Generator, epoch: int) -> None:
+    """Torch's own generator anew; on several devices the steps' too, to each its own: a checkpoint keeps one device's alone."""
+    seed = trainer.plan.seed * 100_003 + epoch + trainer.fabric.global_rank * DEVICES_APART
+    torch.manual_seed(seed)
+    if trainer.fabric.world_size > 1:
+        steps.manual_seed(seed + STEPS_APART)
+
+
 def _every_batch(
     trainer: MethodTrainer, images: TrainingImages, generators: dict[str, torch.Generator]
 ) -> tuple[dict[str, float], float]:
     """One pass in random order; returns the mean of each loss, and the seconds in which the next batch was not ready."""
     totals: dict[str, list[Tensor]] = {}
     taken, skipped, waited = trainer.taken, trainer.skipped, 0.0
-    batches = epoch_batches(images, trainer.plan, trainer.fabric.device, generators["batches"])
+    part = Part(trainer.fabric.global_rank, trainer.fabric.world_size)
+    batches = epoch_batches(images, trainer.plan, trainer.fabric.device, generators["batches"], part)
     while True:
         asked = time.monotonic()
         batch = next(batches, None)
@@ -176,7 +230,8 @@ def _every_batch(
             break
         for name, loss in trainer.step(batch, generators["steps"]).items():
             totals.setdefault(name, []).append(loss)
-    losses = {name: round(float(torch.stack(values).float().nanmean()), 5) for name, values in totals.items()}
+    means = {name: gathered(trainer.fabric, torch.stack(values).float()).nanmean() for name, values in totals.items()}
+    losses = {name: round(float(mean), 5) for name, mean in means.items()}
     if trainer.skipped > skipped and trainer.taken == taken:
         raise TrainingFailed(
             f"no step of an epoch gave a finite loss ({', '.join(f'{k} {v:g}' for k, v in losses.items())})",

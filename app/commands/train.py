@@ -20,6 +20,7 @@ def run_train(
     epochs: int | None,
     seed: int,
     device: str,
+    devices: int | None,
     resume: bool,
     options: dict[str, object],
 ) -> int:
@@ -38,6 +39,7 @@ def run_train(
             epochs=epochs,
             seed=seed,
             device=device,
+            devices=devices,
             resume=resume,
             options=options,
             on_progress=lambda made: bar.update(task, completed=made.share, description=str(made)),
