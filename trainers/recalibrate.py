@@ -36,12 +36,17 @@ class Recalibrated:
     failures: tuple[NormascopeError, ...]
 
 
-def recalibrate(model: str | Path, normals: str | Path, out: str | Path, *, device: str = "auto") -> Recalibrated:
+def recalibrate(
+    model: str | Path, normals: str | Path, out: str | Path, *, device: str = "auto", cohort_name: str | None = None
+) -> Recalibrated:
     """Write `out`: the same weights, with percentiles and heatmap tables of `normals`.
 
     Where `normals` is the cohort that the card names, its own calibration patients are used, and its validation patients are judged again; else
     every image given is a calibration normal, none of them may be one that the model learned from, and the card's figures stay those of its own
     validation.
+
+    Args:
+        cohort_name: what the card calls the normals; None is their file's or folder's name.
 
     Raises:
         CohortRejected: too few normals, or images labelled abnormal among them.
@@ -60,7 +65,8 @@ def recalibrate(model: str | Path, normals: str | Path, out: str | Path, *, devi
     failures = tuple(item for item in found if isinstance(item, NormascopeError))
     if len(inputs) < FEWEST_CALIBRATION:
         raise CohortRejected("too few normals could be read", where=normals, cure="Check the files.")
-    tables = calibrate(bundle.model, inputs, f"{len(inputs)} normals of {Path(chosen.path).name}", target)
+    named = cohort_name or Path(chosen.path).name
+    tables = calibrate(bundle.model, inputs, f"{len(inputs)} normals of {named}", target)
     changes: dict[str, Any] = {
         "card_version": CARD_VERSION,
         "calibration": tables.calibration.model_copy(
@@ -103,9 +109,10 @@ def main() -> None:
         "--normals", required=True, help="normals: anything that can be opened, or the model's own labels.csv"
     )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cohort", help="what the card calls the normals; their file's or folder's name when left out")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
-    made = recalibrate(asked.model, asked.normals, asked.out, device=asked.device)
+    made = recalibrate(asked.model, asked.normals, asked.out, device=asked.device, cohort_name=asked.cohort)
     print(made.path, made.hash, {name: (m.auroc, m.auroc_ci95) for name, m in made.card.evaluation.items()})
 
 

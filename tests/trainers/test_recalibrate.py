@@ -32,9 +32,11 @@ def test_among_other_normals_percentiles_change_and_nothing_else(
     path, _ = model
     elsewhere = cohort_csv(normals=30, name="elsewhere")
     elsewhere.write_text(elsewhere.read_text().replace(",P", ",elsewhere-"))
-    made = recalibrate(path, elsewhere, tmp_path / "moved.safetensors", device="cpu")
+    out = tmp_path / "moved.safetensors"
+    made = recalibrate(path, elsewhere, out, device="cpu", cohort_name="the other hospital, 2026")
     before, after = load_bundle(path), load_bundle(made.path)
     assert all(table.n == 30 for table in after.card.calibration.scores.values())
+    assert after.card.calibration.cohort == "30 normals of the other hospital, 2026"
     assert after.card.evaluation == before.card.evaluation
     for name, value in before.model.state_dict().items():
         assert torch.equal(after.model.state_dict()[name], value), name
