@@ -51,4 +51,4 @@ def test_a_cohorts_further_columns_are_found_for_files_and_for_folders(tmp_path:
         csv.writer(file, delimiter=";").writerows([["path", "Sex", "finding"], ["a.png", "F", ""], ["one", "M", "KL3"]])
     cohort = read_cohort(tmp_path / "cohort.csv")
     assert facts_of(cohort.series, tmp_path / "cohort.csv") == [{"sex": "F"}, {"sex": "M", "finding": "KL3"}]
-    assert facts_of(cohort.series, tmp_path) == [{}, {}]
+    assert facts_of(cohort.series, tmp_path) == [{"sex": "F"}, {"sex": "M"}]

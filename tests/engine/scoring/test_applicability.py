@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 from engine.imaging.series import Series
+from engine.imaging.terms import age_in_years
 from engine.models.card import Applicability, Card, InputSpec
-from engine.scoring.applicability import age_in_years, why_not
+from engine.scoring.applicability import why_not
 from tests.cards import plain_card
 
 
