@@ -108,7 +108,7 @@ def _sides(
     normals: str | Path, abnormals: str | Path, cards: Sequence[Card], say: Callable[[str], None]
 ) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
     """Both cohorts without the patients learned from, and the images of these; says what was done."""
-    good, bad, learned = without_learned(*read_sides(normals, abnormals), cards)
+    good, bad, learned = without_learned(*read_sides(normals, abnormals, cards), cards)
     if learned:
         say(f"{len(learned)} images are left out: {LEARNED}")
     elif hidden := [card.id for card in cards if names_nobody(card)]:

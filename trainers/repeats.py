@@ -130,7 +130,7 @@ def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
         ),  # the split must name its patients, so that those learned from are not judged on
         on_progress=lambda progress: on_run(f"run {number + 1}: {progress}"),
     )
-    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals), [trained.card])
+    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals, [trained.card]), [trained.card])
     found = judge(load_bundle(bundle), good, bad, device=asked.device)
     bundle.unlink()
     curves = {name: np.interp(GRID, c.false_positive_rate, c.sensitivity).tolist() for name, c in found.curves.items()}

@@ -16,7 +16,7 @@ from trainers.cohort import Cohort, read_cohort
 from trainers.draw import drawn_cohorts
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
-from trainers.split import Shares, split_by_patient
+from trainers.split import Shares, split_by_unit
 
 Make = Callable[..., Path]
 
@@ -40,17 +40,17 @@ def test_a_mixture_holds_the_asked_share_and_moves_nobody_else(rate: float, seed
     patients = [f"P{i}" for i in range(300)]
     abnormal = [i >= 150 for i in range(300)]
     shares = Shares(mixture_normals=0.5, mixture_abnormals=0.5, mixture_rate=rate)
-    split = split_by_patient(patients, abnormal, seed=seed, shares=shares)
+    split = split_by_unit(patients, abnormal, seed=seed, shares=shares)
     drawn = [abnormal[i] for i in split.mixture]
     assert sum(drawn) / len(drawn) == pytest.approx(rate, abs=0.02)
-    other = split_by_patient(patients, abnormal, seed=seed, shares=Shares(mixture_abnormals=0.5))
+    other = split_by_unit(patients, abnormal, seed=seed, shares=Shares(mixture_abnormals=0.5))
     assert (split.validation, split.calibration) == (other.validation, other.calibration)
 
 
 def test_a_mixture_from_the_same_table_shares_nobody_with_the_known_normals(cohort_csv: Make) -> None:
     table = cohort_csv(normals=120, abnormals=80)
     cohort, split = drawn_cohorts(_Unlabelled(mixture_rate=0.5), table, table)
-    parts = [set(part) for part in split.patients(cohort.patients).values()]
+    parts = [set(part) for part in split.who(cohort.patients).values()]
     assert sum(map(len, parts)) == len(set().union(*parts))
     assert {cohort.series[i].label for i in split.mixture} == {"normal", "abnormal"}
     assert {cohort.series[i].label for i in split.train} == {"normal"}
