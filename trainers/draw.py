@@ -41,7 +41,9 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     check_normals(normal, together=regions(normal.series) if plan.several_parts else ())
     check_alike(cohort.series, cohort.path)
     _check_kind(cohort, plan)
-    shares = Shares(selection=plan.selection_share, stopping=plan.stopping_share)
+    shares = Shares(
+        plan.train_share, plan.calibration_share, selection=plan.selection_share, stopping=plan.stopping_share
+    )
     if mixture is not None and Path(mixture) == Path(normals):
         if not cohort.labelled("abnormal").series:
             raise CohortRejected(

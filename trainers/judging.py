@@ -33,7 +33,7 @@ SHORT_NUMBER = 6
 """Digits below which an ID that is a number is any site's, not one cohort's."""
 HASHED = re.compile("[0-9a-f]{12}")
 """A patient in the card of a site's own bundle (model_card.py)."""
-LEARNED = "a model was trained, calibrated or chosen on these patients"
+LEARNED = "a model was trained, calibrated or chosen on these patients, or on these parts of them"
 
 
 class _Scores(Protocol):

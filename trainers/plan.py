@@ -102,6 +102,12 @@ class TrainingPlan(BaseModel):
         le=1,
         description="share of abnormal images to draw a mixture with, where labels are known; None takes the mixture as it is",
     )
+    train_share: float = Field(
+        default=0.7, gt=0, lt=1, description="of the normal patients (or units of `split_by`), to learn from"
+    )
+    calibration_share: float = Field(
+        default=0.12, gt=0, lt=1, description="of them, to make percentiles on; the rest validate"
+    )
     selection_share: float = Field(
         default=0.0,
         ge=0,
@@ -136,6 +142,12 @@ class TrainingPlan(BaseModel):
     def _watches_what_it_stops_by(self) -> Self:
         if self.patience is not None and not self.stopping_share:
             raise ValueError("patience needs a stopping_share of the normals to watch")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_somebody_to_validate(self) -> Self:
+        if self.train_share + self.calibration_share >= 1:
+            raise ValueError("train_share and calibration_share leave nobody to validate")
         return self
 
     @classmethod
