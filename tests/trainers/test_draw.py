@@ -88,6 +88,77 @@ def test_a_mixture_of_another_body_part_is_refused(cohort_csv: Make, monkeypatch
         drawn_cohorts(_Unlabelled(), normals, archive)
 
 
+class _Normals(_Unlabelled):
+    mixture = "never"
+
+
+def _of_parts(table: Path, part_of: Callable[[int], str], patient_of: Callable[[int], str]) -> Path:
+    """The table with a body part and another patient for each row."""
+    head, *rows = table.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    lines = [f"{path},{patient_of(i)},{label},{part_of(i)}" for i, (path, _, label) in enumerate(cells)]
+    table.write_text("\n".join([f"{head},body_part", *lines]))
+    return table
+
+
+def _two_each(table: Path) -> Path:
+    """Every patient has a wrist and an elbow."""
+    return _of_parts(table, lambda i: "wrist" if i % 2 else "Elbow", lambda i: f"P{i // 2}")
+
+
+def test_body_parts_that_only_a_table_names_are_refused_together_and_the_cure_names_the_option(
+    cohort_csv: Make,
+) -> None:
+    table = _two_each(cohort_csv(normals=60, abnormals=8))
+    with pytest.raises(CohortRejected, match="34 ELBOW, 34 WRIST") as caught:
+        drawn_cohorts(_Normals(), table, None)
+    assert "--option several_parts=true" in caught.value.cure
+
+
+def test_an_abnormal_side_of_another_body_part_is_refused_too(cohort_csv: Make) -> None:
+    table = _of_parts(cohort_csv(60, 8), lambda i: "chest" if i < 60 else "hand", lambda i: f"P{i}")
+    with pytest.raises(CohortRejected, match="60 CHEST, 8 HAND"):
+        drawn_cohorts(_Normals(), table, None)
+    with pytest.raises(CohortRejected, match=r"no normal image shows what others do \(8 HAND\)"):
+        drawn_cohorts(_Normals(several_parts=True), table, None)
+
+
+def test_several_parts_split_by_patient_keep_a_patient_together(cohort_csv: Make) -> None:
+    cohort, split = drawn_cohorts(_Normals(several_parts=True), _two_each(cohort_csv(normals=120, abnormals=20)), None)
+    whose = split.who(cohort.patients)
+    assert sum(map(len, whose.values())) == len(set().union(*whose.values())) == 70
+
+
+def test_a_split_by_body_part_keeps_each_part_of_a_patient_together_and_may_divide_the_patient(
+    cohort_csv: Make,
+) -> None:
+    # of every patient two wrists and two elbows; one wrist of the last five is abnormal
+    table = _of_parts(cohort_csv(120, 5), lambda i: "wrist" if i % 4 < 2 else "elbow", lambda i: f"P{i // 4}")
+    table.write_text(
+        "\n".join(
+            line if ",abnormal," not in line else f"{line.split(',')[0]},P{i - 100},abnormal,wrist"
+            for i, line in enumerate(table.read_text().splitlines())
+        )
+    )
+    cohort, split = drawn_cohorts(_Normals(split_by="patient-and-body-part"), table, None)
+    units = split.who(cohort.units("patient-and-body-part"))
+    assert sum(map(len, units.values())) == len(set().union(*units.values())) == 60
+    assert set(units["train"]) & {f"ELBOW/P{i}" for i in range(21, 26)}, (
+        "the other part of an abnormal patient is normal"
+    )
+    mixed = {f"WRIST/P{i}" for i in range(21, 26)}
+    assert mixed <= set(units["validation"]), "a unit with normal and abnormal images goes wholly to one side"
+    patients = {part: {unit.split("/")[1] for unit in who} for part, who in units.items()}
+    assert patients["train"] & patients["validation"]
+
+
+def test_several_parts_must_be_known_for_every_image(cohort_csv: Make) -> None:
+    table = _of_parts(cohort_csv(60), lambda i: "" if i < 3 else "wrist", lambda i: f"P{i}")
+    with pytest.raises(CohortRejected, match="3 images do not say which body part") as caught:
+        drawn_cohorts(_Normals(split_by="patient-and-body-part"), table, None)
+    assert "body_part" in caught.value.cure
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [((60, 0), "same as the normals"), ((60, 4), "too small a mixture")],

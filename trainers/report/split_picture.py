@@ -90,7 +90,10 @@ def _legend(axes: Axes, rows: Sequence[Row], named: bool) -> None:
         (any(row.normal for row in rows), Patch(color=NORMAL, label="normal images alone")),
         (any(row.mixed for row in rows), Patch(color=MIXED, label="mixed: both")),
         (any(row.abnormal for row in rows), Patch(color=ABNORMAL, label="abnormal images alone")),
-        (any(row.elsewhere for row in rows), Patch(label="of the card, not here" if named else "of the card, not named", **_ELSEWHERE)),
+        (
+            any(row.elsewhere for row in rows),
+            Patch(label="of the card, not here" if named else "of the card, not named", **_ELSEWHERE),
+        ),
     ]
     shown = [patch for occurs, patch in keys if occurs]
     axes.legend(
