@@ -162,7 +162,7 @@ def spread(runs: Sequence[Run], score: str, vary: Vary) -> Spread:
 def write_report(out: Path, variants: Mapping[str, Sequence[Run]], vary: Vary) -> dict[str, dict[str, Spread]]:
     """repeats.json, repeats.csv (a row a variant and score) and a mean ROC curve a variant; returns the spreads."""
     found = {name: {score: spread(runs, score, vary) for score in runs[0].aurocs} for name, runs in variants.items()}
-    over = "random splits by patient" if vary == "split" else "seeds on one split"
+    over = "random splits" if vary == "split" else "seeds on one split"
     note = (
         f"AUROC over {over}: mean, standard deviation of the single runs, and Student's 95% interval of the mean"
         + (
