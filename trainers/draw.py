@@ -1,18 +1,22 @@
-"""Draws the cohorts of a run: known normals, and for methods that want one a mixture without labels, apart by patient. Decodes nothing."""
+"""Draws the cohorts of a run: known normals, and for methods that want one an unlabelled mixture, apart by patient or by their body parts. Decodes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import CohortRejected
+from engine.imaging.series import Series
 from trainers.cohort import Cohort, check_alike, check_normals, copies, read_cohort
 from trainers.method import MethodTrainer
+from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
-from trainers.split import Shares, Split, split_by_patient
+from trainers.split import Shares, Split, split_by_unit
 
 FEWEST_CALIBRATION = 5
 FEWEST_MIXTURE = 20
+ONE_OF_ALL = "Keep them apart: a model learns what one kind of image looks like. To train one model of all, say so: --option several_parts=true."
 
 
 def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Path | None) -> tuple[Cohort, Split]:
@@ -32,9 +36,14 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     plan = trainer.plan
     _check_wanted(trainer, mixture)
     cohort = _decided(read_cohort(normals))
-    check_normals(cohort.labelled("normal", ""))
+    normal = cohort.labelled("normal", "")
+    _check_parts(cohort, (), plan)  # before what knows no cure for several
+    check_normals(normal, together=regions(normal.series) if plan.several_parts else ())
+    check_alike(cohort.series, cohort.path)
     _check_kind(cohort, plan)
-    shares = Shares(selection=plan.selection_share, stopping=plan.stopping_share)
+    shares = Shares(
+        plan.train_share, plan.calibration_share, selection=plan.selection_share, stopping=plan.stopping_share
+    )
     if mixture is not None and Path(mixture) == Path(normals):
         if not cohort.labelled("abnormal").series:
             raise CohortRejected(
@@ -49,12 +58,12 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
             mixture_rate=plan.mixture_rate,
         )
     abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed_of_split, shares=shares)
+    split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
     if mixture is not None and Path(mixture) != Path(normals):
         cohort, split = _joined(cohort, split, mixture, plan)
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            f"{len(split.calibration)} images, those of {shares.calibration:.0%} of the patients, are too few to calibrate on",
+            f"{len(split.calibration)} images, {shares.calibration:.0%} of the cohort, are too few to calibrate on",
             where=normals,
             cure=f"Collect normals of about {round(FEWEST_CALIBRATION / shares.calibration)} patients at least.",
         )
@@ -92,6 +101,7 @@ def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPla
     _check_kind(other, plan)
     # what tells two kinds of image apart would be learned instead of disease
     check_alike((*cohort.series, *other.series), other.path)
+    _check_parts(cohort, other.series, plan)
     known, copied = set(cohort.patients), copies(cohort.series, other.series)
     added = [
         series
@@ -101,6 +111,15 @@ def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPla
     first = len(cohort.series)
     joined = Cohort(cohort.path, (*cohort.series, *added), (*cohort.failures, *other.failures))
     return joined, replace(split, mixture=tuple(range(first, first + len(added))))
+
+
+def _check_parts(cohort: Cohort, mixture: Sequence[Series], plan: TrainingPlan) -> None:
+    """Raises CohortRejected when several body parts are together and nobody wants that, or somebody does and they are not all known."""
+    everything = (*cohort.series, *mixture)
+    if plan.several_parts:
+        check_known_parts(cohort.labelled("normal", "").series, everything, cohort.path)
+    else:
+        check_one_part(everything, cohort.path, cure=ONE_OF_ALL)
 
 
 def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from engine.errors import CohortRejected, NormascopeError
 from engine.models.bundle import Bundle, load_bundle, save_bundle
-from engine.models.card import CARD_VERSION, Card
+from engine.models.card import CARD_VERSION, Card, SplitBy
 from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
@@ -55,11 +55,12 @@ def recalibrate(
     bundle, target = load_bundle(find(model).path), choose_device(device)
     cohort = read_cohort(normals)
     split = {part: set(patients) for part, patients in bundle.card.training.split.items()}
-    own = split.get("calibration", set()) <= set(cohort.patients) and bool(split.get("calibration"))
+    by, parts = bundle.card.training.split_by, bundle.card.applicability.body_part
+    own = split.get("calibration", set()) <= set(cohort.units(by)) and bool(split.get("calibration"))
     if own:
-        chosen = _of(cohort, split["calibration"])  # as it was split: normals by definition
+        chosen = _of(cohort, by, split["calibration"])  # as it was split: normals by definition
     else:
-        check_normals(chosen := cohort)
+        check_normals(chosen := cohort, together=parts)
     found = list(decoded(chosen.series, bundle.card.preprocessing, bundle.card.input.size))
     inputs = [item for item in found if not isinstance(item, NormascopeError)]
     failures = tuple(item for item in found if isinstance(item, NormascopeError))
@@ -78,15 +79,17 @@ def recalibrate(
     }
     card = bundle.card.model_copy(update=changes)
     if own and split.get("validation"):
-        card = card.model_copy(update={"evaluation": _judged(bundle, card, _of(cohort, split["validation"]), device)})
+        card = card.model_copy(
+            update={"evaluation": _judged(bundle, card, _of(cohort, by, split["validation"]), device)}
+        )
     digest = save_bundle(
         out, bundle.model, card, tables.heatmap_mean, tables.heatmap_p99, dtype=_stored_type(bundle.path)
     )
     return Recalibrated(Path(out), digest, card, (*cohort.failures, *failures))
 
 
-def _of(cohort: Cohort, patients: set[str]) -> Cohort:
-    kept = (series for series, who in zip(cohort.series, cohort.patients, strict=True) if who in patients)
+def _of(cohort: Cohort, by: SplitBy, units: set[str]) -> Cohort:
+    kept = (series for series, unit in zip(cohort.series, cohort.units(by), strict=True) if unit in units)
     return Cohort(cohort.path, tuple(kept), cohort.failures)
 
 

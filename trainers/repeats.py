@@ -130,7 +130,7 @@ def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
         ),  # the split must name its patients, so that those learned from are not judged on
         on_progress=lambda progress: on_run(f"run {number + 1}: {progress}"),
     )
-    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals), [trained.card])
+    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals, [trained.card]), [trained.card])
     found = judge(load_bundle(bundle), good, bad, device=asked.device)
     bundle.unlink()
     curves = {name: np.interp(GRID, c.false_positive_rate, c.sensitivity).tolist() for name, c in found.curves.items()}
@@ -162,7 +162,7 @@ def spread(runs: Sequence[Run], score: str, vary: Vary) -> Spread:
 def write_report(out: Path, variants: Mapping[str, Sequence[Run]], vary: Vary) -> dict[str, dict[str, Spread]]:
     """repeats.json, repeats.csv (a row a variant and score) and a mean ROC curve a variant; returns the spreads."""
     found = {name: {score: spread(runs, score, vary) for score in runs[0].aurocs} for name, runs in variants.items()}
-    over = "random splits by patient" if vary == "split" else "seeds on one split"
+    over = "random splits" if vary == "split" else "seeds on one split"
     note = (
         f"AUROC over {over}: mean, standard deviation of the single runs, and Student's 95% interval of the mean"
         + (

@@ -1,4 +1,4 @@
-"""From a folder of normals to a calibrated bundle: read, check, split by patient, prepare, train, calibrate, evaluate, write. Runs no loss of its own."""
+"""From a folder of normals to a calibrated bundle: read, check, split, prepare, train, calibrate, evaluate, write. Runs no loss of its own."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def train(
 ) -> Trained:
     """Train a method on normals and write a calibrated bundle to `out`.
 
-    Normals are split by patient: 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV whose labels name abnormal images too,
-    these are never learned from as normals and serve to validate; images with any other label ("uncertain") are left out. What a run needs to go
-    on lies in a folder beside `out` (`NAME.run`) until it is done.
+    Normals are split by patient, or as the plan's `split_by` says: by default 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV
+    whose labels name abnormal images too, these are never learned from as normals and serve to validate; images with any other label ("uncertain") are left
+    out. What a run needs to go on lies in a folder beside `out` (`NAME.run`) until it is done.
 
     Args:
         method: a key of engine.models.registry.METHODS.

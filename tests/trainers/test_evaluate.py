@@ -33,7 +33,7 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
     rows = list(csv.DictReader((tmp_path / "report" / "scores.csv").open()))
     assert sum("left out" in row["error"] for row in rows) == 49 and notes[0].startswith("49 images")
 
-    good, bad = read_sides(source, source)
+    good, bad = read_sides(source, source, [])
     summary = trained.card.training
     site = {"train": tuple(str(i) for i in range(200)), "validation": ("P050",)}
     other = trained.card.model_copy(update={"training": summary.model_copy(update={"split": site})})
@@ -149,6 +149,6 @@ def test_an_ensemble_is_judged_without_the_patients_of_any_member(
 
 
 def test_maps_stay_in_memory_only_where_they_are_asked_for(cohort_csv: Make, tiny_bundle_file: Path) -> None:
-    good, bad = read_sides(source := cohort_csv(normals=20, abnormals=5), source)
+    good, bad = read_sides(source := cohort_csv(normals=20, abnormals=5), source, [])
     found = judge(load_bundle(tiny_bundle_file), good, bad, device="cpu", keeps_maps=lambda one: one in bad.series)
     assert [result.heatmap is not None for result in found.results] == [False] * 20 + [True] * 5

@@ -125,6 +125,18 @@ def test_a_method_without_a_loss_on_held_out_normals_refuses_patience_before_any
         )
 
 
+def test_a_split_by_body_part_means_several_and_a_split_leaves_somebody_to_validate() -> None:
+    assert TrainingPlan(method="salad").split_by == "patient" and not TrainingPlan(method="salad").several_parts
+    assert TrainingPlan(method="salad", split_by="patient-and-body-part").several_parts
+    for wrong in (
+        {"split_by": "patient-and-body-part", "several_parts": False},
+        {"train_share": 0.9},
+        {"split_by": "image"},
+    ):
+        with pytest.raises(ValueError, match=r"several_parts|nobody to validate|split_by"):
+            TrainingPlan.model_validate({"method": "salad"} | wrong)
+
+
 def test_float16_whose_losses_nobody_scales_is_no_choice() -> None:
     with pytest.raises(ValueError, match="precision"):
         TrainingPlan(method="cae", precision="16-mixed")  # type: ignore[arg-type]
