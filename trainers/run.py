@@ -19,7 +19,7 @@ from engine.preprocess import default_options
 from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded, mixed_sizes
-from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
+from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_plan
 from trainers.memory import step_memory
@@ -171,7 +171,13 @@ def _learn(
     if sizes := mixed_sizes(run.cohort.series):
         say(sizes)
     images, failures = training_images(
-        run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
+        run.cohort,
+        run.split,
+        (run.preprocessing, *_views(run)),
+        plan.size,
+        run.folder,
+        say,
+        abnormal=watched_abnormals(run.cohort, run.split, plan),
     )
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed

@@ -14,6 +14,7 @@ _WORDS = {
     "train": "learned from",
     "mixture": "learned from, unlabelled",
     "calibration": "percentiles made on",
+    "stopping": "the best epoch chosen on",
     "selection": "runs watched and chosen on",
     "validation": "the card's figures",
 }
