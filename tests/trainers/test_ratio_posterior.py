@@ -220,17 +220,17 @@ def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
 def test_held_out_normals_and_the_mixture_are_judged_by_members_that_learned_nothing_from_them(
     images: TrainingImages,
 ) -> None:
-    trainer = _trainer(members=3, folds=2)
+    trainer = _trainer(members=4, folds=3)
     with_held = replace(images, held=np.stack([drawn(300 + seed, side=32) for seed in range(7)]))
     run_training(trainer, with_held, None)
     assert images.mixture is not None and with_held.held is not None
     network, risks = trainer.average.eval(), []
     with torch.no_grad():
-        for index in range(2):  # the third member shares the first one's fold
+        for index in range(3):  # the fourth member shares the first one's fold
             member = network.members[index]
             own = seen(images.mixture)[trainer.folds[1] == index]
             known, mixture = (member.terms(x).double().mean((1, 2, 3)) for x in (seen(with_held.held), own))
             risks.append((torch.log1p(torch.exp(-known)).mean(), torch.log1p(torch.exp(mixture)).mean()))
-    expected = sum(float(known + mixture) for known, mixture in risks) / 2  # both folds are of nine images
+    expected = sum(float(known + mixture) for known, mixture in risks) / 3  # folds are of six images each
     assert held_out_loss(trainer, with_held) == pytest.approx(expected, rel=1e-5)
     assert not trainer.average.training and trainer.networks[0].training

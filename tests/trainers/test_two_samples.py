@@ -31,7 +31,7 @@ def test_samples_of_one_population_are_apart_by_nothing_on_average_and_others_by
     moved = squared_discrepancy(
         torch.randn(20, 3, generator=generator), torch.randn(30, 3, generator=generator) + 2, 4.0
     )
-    assert moved > 10 * max(same)
+    assert moved > 5 * max(same)
 
 
 def test_the_width_is_the_median_of_squared_distances_and_never_nothing() -> None:
