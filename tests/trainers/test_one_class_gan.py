@@ -133,6 +133,11 @@ def test_held_out_normals_are_judged_by_the_terms_that_score_noised_as_they_are_
     trainer = _trainer(_plan(networks=networks, noise=0.3, seed=5))
     held = drawn_images(6, 32).normal
     x, network = seen(held), trainer.network.eval()
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(
+                8 if weights.ndim == 4 else 1
+            )  # so that noise and codes count: as they begin, hardly anything does
     noise = torch.stack([torch.randn(1, 32, 32, generator=g) for g in [torch.Generator().manual_seed(5)] for _ in x])
     with torch.no_grad():
         drawn, maps = network.autoencoder(x + 0.3 * noise)

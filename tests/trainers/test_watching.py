@@ -118,6 +118,7 @@ def test_the_loss_depends_on_no_batch_and_leaves_nothing_behind(method: str) -> 
         modes = [module.training for network in trainer.modules.values() for module in network.modules()]
         trainer.begin_epoch(trainer.plan.epochs - 1)
         losses.append(held_out_loss(trainer, images))
+        held_out_auroc(trainer, images)
         assert torch.equal(torch.get_rng_state(), before)
         assert modes == [module.training for network in trainer.modules.values() for module in network.modules()]
         assert all(p.grad is None for network in trainer.modules.values() for p in network.parameters())
