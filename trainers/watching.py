@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from lightning_fabric import Fabric
 from sklearn.metrics import roc_auc_score
 
 from engine.errors import TrainingFailed
 from engine.models.base import AnomalyModel
 from trainers.method import Bytes, MethodTrainer, TrainingImages, as_input
+from trainers.one_device import fabric_on
 from trainers.registry import trainer_class
 
 
@@ -46,13 +46,8 @@ def held_out_auroc(trainer: MethodTrainer, images: TrainingImages) -> float | No
 
 def _shipped_now(trainer: MethodTrainer, images: TrainingImages) -> AnomalyModel:
     """The network for scoring, by another trainer that is given the weights: what `finish` changes, such as a memory bank, the run still learns with."""
-    device = trainer.fabric.device
-    fabric = Fabric(
-        accelerator=device.type,
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=trainer.plan.precision,
-    )
-    other = trainer_class(trainer.plan.method)(trainer.plan, fabric)
+    plan = trainer.plan
+    other = trainer_class(plan.method)(plan, fabric_on(trainer.fabric.device, plan.precision))
     other.begin(images)
     for name, module in other.modules.items():
         module.load_state_dict(trainer.modules[name].state_dict())
