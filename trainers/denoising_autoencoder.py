@@ -22,7 +22,7 @@ from torch.optim import AdamW
 
 from engine.models.denoising_autoencoder import DenoisingAutoencoder
 from engine.models.masked_error import DARKEST
-from trainers.method import Batch, MethodTrainer, TrainingImages, as_input
+from trainers.method import Batch, MethodTrainer, TrainingImages, as_input, held_normals
 from trainers.plan import TrainingPlan
 
 
@@ -100,9 +100,8 @@ class DenoisingAutoencoderTrainer(MethodTrainer):
         Images without noise would not do: a network that takes nothing off, as it begins, makes no error in them. Noise is drawn for one image after
         another, and the image that may show through is the one before it, so that batches play no part.
         """
-        assert images.held is not None  # a run without is refused
         generator = torch.Generator().manual_seed(self.plan.seed)
-        before = as_input(images.held[-1:], self.fabric.device)
+        before = as_input(held_normals(images)[-1:], self.fabric.device)
 
         def loss(x: Tensor) -> Tensor:
             nonlocal before

@@ -124,13 +124,9 @@ class MethodTrainer(ABC):
 
     def held_batches(self, images: TrainingImages) -> Iterator[Tensor]:
         """The held-out normals in order and as they are, [B, 1, *S] at a time. Raises TrainingFailed where there are none."""
-        if images.held is None or not len(images.held):
-            raise TrainingFailed(
-                "no normals were held out to choose an epoch by",
-                cure="Set stopping_share, or leave out patience and best_by.",
-            )
-        for first in range(0, len(images.held), self.plan.batch):
-            yield as_input(images.held[first : first + self.plan.batch], self.fabric.device)
+        held = held_normals(images)
+        for first in range(0, len(held), self.plan.batch):
+            yield as_input(held[first : first + self.plan.batch], self.fabric.device)
 
     def mean_over_held(self, images: TrainingImages, loss: Callable[[Tensor], Tensor]) -> float:
         """Mean over the held-out normals of a loss that is a mean over a batch, 0-dimensional."""
@@ -165,6 +161,16 @@ class MethodTrainer(ABC):
                 return True
         self.skipped += 1
         return False
+
+
+def held_normals(images: TrainingImages) -> Bytes:
+    """[H, *S], at least one. Raises TrainingFailed."""
+    if images.held is None or not len(images.held):
+        raise TrainingFailed(
+            "no normals were held out to choose an epoch by",
+            cure="Set stopping_share, or leave out patience and best_by.",
+        )
+    return images.held
 
 
 def as_input(images: Bytes, device: torch.device) -> Tensor:

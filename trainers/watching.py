@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from engine.errors import TrainingFailed
 from engine.models.base import AnomalyModel
-from trainers.method import Bytes, MethodTrainer, TrainingImages, as_input
+from trainers.method import Bytes, MethodTrainer, TrainingImages, as_input, held_normals
 from trainers.one_device import fabric_on
 from trainers.registry import trainer_class
 
@@ -30,14 +30,14 @@ def held_out_auroc(trainer: MethodTrainer, images: TrainingImages) -> float | No
 
     None when a score is not finite. Nakao et al. 2021 choose their epoch so, by patients on whom they do not report.
     """
-    if images.held is None or images.held_abnormal is None:
+    if images.held_abnormal is None or not len(images.held_abnormal):
         raise TrainingFailed(
             "no abnormal images were set apart to choose an epoch by",
             cure="Set selection_share and stopping_share and give labels, or leave out best_by.",
         )
     with _unchanged(trainer):
         model = _shipped_now(trainer, images)
-        sides = [_ranking(model, side, trainer) for side in (images.held, images.held_abnormal)]
+        sides = [_ranking(model, side, trainer) for side in (held_normals(images), images.held_abnormal)]
     scores = torch.cat(sides).double()
     if not torch.isfinite(scores).all():
         return None

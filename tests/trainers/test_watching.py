@@ -181,6 +181,12 @@ def test_nothing_set_apart_is_said_in_words() -> None:
     images = _images(trainer.plan)
     with pytest.raises(TrainingFailed, match="no abnormal images were set apart"):
         held_out_auroc(trainer, replace(images, held_abnormal=None))
+    for method in METHODS:
+        trainer = fresh_trainer(_plan(method))
+        trainer.begin(_images(trainer.plan))
+        trainer.begin_epoch(trainer.plan.epochs - 1)
+        with pytest.raises(TrainingFailed, match="no normals were held out"):
+            held_out_loss(trainer, replace(_images(trainer.plan), held=None))
 
 
 def test_the_loss_is_that_of_the_images_alone() -> None:
