@@ -15,6 +15,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.base import AnomalyModel
+from engine.models.masked_error import foreground, masked_mean
 from engine.models.minibatch_discrimination import REFERENCES
 from trainers.method import MethodTrainer, TrainingImages, as_input
 from trainers.plan import Augmentation, TrainingPlan
@@ -92,6 +93,11 @@ def hinge_loss(real: Tensor, *drawn: Tensor) -> Tensor:
     for logits in drawn:
         loss = loss + F.relu(1 + logits.float()).mean()
     return loss
+
+
+def redrawn_error(x: Tensor, drawn: Tensor) -> Tensor:
+    """The score `mse` of images and what was drawn of their codes, [B, 1, S, S] each: masked mean squared error, a mean over the batch."""
+    return masked_mean(torch.square(x - drawn.float()), foreground(x)).mean()
 
 
 def taken_for_real(*drawn: Tensor) -> Tensor:

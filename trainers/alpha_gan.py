@@ -23,6 +23,7 @@ both discriminators at a quarter of the rate, which are the plan's defaults, at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -38,7 +39,7 @@ from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resol
 from engine.models.depthwise_pooling import quicken_pooling
 from engine.models.winograd_training import quicken_wide_convolutions
 from trainers.growing import Stage, growing_stages
-from trainers.method import Batch, MethodTrainer
+from trainers.method import Batch, MethodTrainer, TrainingImages
 from trainers.plan import TrainingPlan
 
 
@@ -116,7 +117,7 @@ class AlphaGANTrainer(MethodTrainer):
         self.judge, _ = fabric.setup(self.discriminator, self.optimizers["discriminator"])
         self.judge_code, _ = fabric.setup(self.code_discriminator, self.optimizers["code_discriminator"])
         if plan.average_decay:
-            self.checkpoint_rule = "the moving average of the weights after the last epoch"
+            self.shipped_weights = "the moving average of the weights"
         self.stage, self.first_epoch, self.epoch = self.stages[0], 0, 0
         self.steps_in_stage = 0
 
@@ -190,15 +191,15 @@ class AlphaGANTrainer(MethodTrainer):
         decay = min(self.plan.average_decay, self.steps_in_stage / (self.steps_in_stage + 10))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
-    def held_out_loss(self, normal: Tensor) -> Tensor:
+    def held_out_loss(self, images: TrainingImages) -> float:
         """The scored network's mean absolute error at the final size, and infinite until it has grown: errors of smaller images are no measure.
 
-        The paper chose its epoch by labelled validation images; this needs no label.
+        The paper chose its epoch by labelled validation images, as `best_by` "auroc" does by patients who are not reported on; this needs no label.
         """
         if self.stage is not self.stages[-1]:
-            return torch.tensor(torch.inf)
+            return math.inf
         model = self._scored()
-        return F.l1_loss(model.generator(model.encoder(normal)).float(), normal)
+        return self.mean_over_held(images, lambda x: F.l1_loss(model.generator(model.encoder(x)).float(), x))
 
     def _scored(self) -> AlphaGAN:
         return self.average if self.plan.average_decay else self.network

@@ -17,6 +17,8 @@ from trainers.split import Shares, Split, split_by_unit
 FEWEST_CALIBRATION = 5
 FEWEST_MIXTURE = 20
 ONE_OF_ALL = "Keep them apart: a model learns what one kind of image looks like. To train one model of all, say so: --option several_parts=true."
+FEWEST_WATCHED = 5
+"""Normals, and abnormal images, below which an AUROC is none to choose an epoch by."""
 
 
 def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Path | None) -> tuple[Cohort, Split]:
@@ -31,7 +33,7 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     No image is in both: what the mixture has beyond the known normals would otherwise be the abnormal images, and so a label.
 
     Raises:
-        CohortRejected: too few normals, one patient, mixed kinds, a mixture that is missing or not wanted, or too small.
+        CohortRejected: too few normals, one patient, mixed kinds, a mixture that is missing or not wanted, or too small; or too few to choose an epoch by.
     """
     plan = trainer.plan
     _check_wanted(trainer, mixture)
@@ -41,6 +43,12 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     check_normals(normal, together=regions(normal.series) if plan.several_parts else ())
     check_alike(cohort.series, cohort.path)
     _check_kind(cohort, plan)
+    if plan.watched == "auroc" and not cohort.labelled("abnormal").series:
+        raise CohortRejected(
+            "no image is labelled abnormal, and the best epoch was to be told by such images",
+            where=normals,
+            cure="Give a CSV whose label column names abnormal images, or leave out best_by.",
+        )
     shares = Shares(
         plan.train_share, plan.calibration_share, selection=plan.selection_share, stopping=plan.stopping_share
     )
@@ -61,6 +69,7 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
     if mixture is not None and Path(mixture) != Path(normals):
         cohort, split = _joined(cohort, split, mixture, plan)
+    _check_watched(cohort, split, plan)
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
             f"{len(split.calibration)} images, {shares.calibration:.0%} of the cohort, are too few to calibrate on",
@@ -74,6 +83,29 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
             cure=f"Collect at least {FEWEST_MIXTURE} of patients who are not among the normals; several hundred are useful.",
         )
     return cohort, split
+
+
+def watched_abnormals(cohort: Cohort, split: Split, plan: TrainingPlan) -> tuple[int, ...]:
+    """The abnormal images among those of the selection patients, where a run's best epoch is told by them; else none. Validation patients have no part."""
+    if plan.watched != "auroc":
+        return ()
+    return tuple(index for index in split.selection if cohort.series[index].label == "abnormal")
+
+
+def _check_watched(cohort: Cohort, split: Split, plan: TrainingPlan) -> None:
+    if plan.watched is None:
+        return
+    normal, abnormal = len(split.stopping), len(watched_abnormals(cohort, split, plan))
+    if plan.watched == "loss" and not normal:
+        raise CohortRejected(
+            "no normals are left to choose an epoch by", where=cohort.path, cure="Set a larger stopping_share."
+        )
+    if plan.watched == "auroc" and min(normal, abnormal) < FEWEST_WATCHED:
+        raise CohortRejected(
+            f"{normal} held-out normals and {abnormal} abnormal images are too few to choose an epoch by",
+            where=cohort.path,
+            cure=f"Set a larger stopping_share or selection_share, for {FEWEST_WATCHED} of each at least, or leave out best_by.",
+        )
 
 
 def _check_wanted(trainer: MethodTrainer, mixture: str | Path | None) -> None:

@@ -15,7 +15,7 @@ from torch.optim import Adam
 
 from engine.models.base import AnomalyModel
 from engine.models.masked_error import foreground, masked_mean
-from trainers.method import Batch, MethodTrainer
+from trainers.method import Batch, MethodTrainer, TrainingImages
 from trainers.plan import Augmentation, TrainingPlan
 
 
@@ -77,8 +77,8 @@ class MaskedAutoencoderTrainer(MethodTrainer):
         self.update("network", next(iter(losses.values())))
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def held_out_loss(self, normal: Tensor) -> Tensor:
-        return next(iter(self.losses(normal).values()))
+    def held_out_loss(self, images: TrainingImages) -> float:
+        return self.mean_over_held(images, lambda x: next(iter(self.losses(x).values())))
 
     def scoring_model(self) -> AnomalyModel:
         model = type(self.network)(**self.network.architecture)

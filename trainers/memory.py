@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from trainers.batches import epoch_batches
 from trainers.method import TrainingImages
+from trainers.one_device import fabric_on
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_of
 
@@ -24,12 +24,7 @@ def step_memory(plan: TrainingPlan, images: TrainingImages, device: torch.device
     """
     probe = plan.model_copy(update={"batch": PROBE})
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=plan.precision,
-        )
-        trainer = trainer_of(probe, fabric)
+        trainer = trainer_of(probe, fabric_on(device, plan.precision))
         few = TrainingImages(images.normal[:PROBE], None if images.mixture is None else images.mixture[:PROBE])
         trainer.begin(few)
         trainer.begin_epoch(plan.epochs - 1)

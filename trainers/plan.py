@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.models.card import SplitBy
 
+BestBy = Literal["loss", "auroc"]
 Precision = Literal["32-true", "bf16-mixed"]
 """float16 is not among them: its losses would have to be scaled, and each method updates its networks by itself."""
 
@@ -79,10 +80,17 @@ class TrainingPlan(BaseModel):
     patience: int | None = Field(
         default=None,
         ge=1,
-        description="epochs without a lower loss on held-out normals after which to stop; the best epoch's weights are kept",
+        description="epochs without a better one after which to stop; the best epoch's weights are kept",
+    )
+    best_by: BestBy | None = Field(
+        default=None,
+        description=(
+            "which epoch is best, and kept: loss, the lowest on held-out normals, which needs no label; auroc, the highest of the ranking score, held-out "
+            "normals against labelled abnormal patients set apart for it. None: loss with patience, and without it the last epoch is kept"
+        ),
     )
     stopping_share: float = Field(
-        default=0.0, ge=0, lt=1, description="of the training normals' patients, held out to watch that loss"
+        default=0.0, ge=0, lt=1, description="of the training normals' patients, held out to tell the best epoch"
     )
     mixture_normals: float = Field(
         default=0.0,
@@ -129,6 +137,11 @@ class TrainingPlan(BaseModel):
         """What the split is drawn with: runs that differ in `seed` alone may share it."""
         return self.seed if self.split_seed is None else self.split_seed
 
+    @property
+    def watched(self) -> BestBy | None:
+        """What tells the best epoch; None where none is looked for, and the last is kept."""
+        return "loss" if self.best_by is None and self.patience is not None else self.best_by
+
     @model_validator(mode="before")
     @classmethod
     def _means_several_parts(cls, values: Any) -> Any:
@@ -140,8 +153,11 @@ class TrainingPlan(BaseModel):
 
     @model_validator(mode="after")
     def _watches_what_it_stops_by(self) -> Self:
-        if self.patience is not None and not self.stopping_share:
-            raise ValueError("patience needs a stopping_share of the normals to watch")
+        asked = "patience" if self.best_by is None else f"best_by {self.best_by}"
+        if self.watched and not self.stopping_share:
+            raise ValueError(f"{asked} needs a stopping_share of the normals to watch")
+        if self.watched == "auroc" and not self.selection_share:
+            raise ValueError(f"{asked} needs a selection_share of the abnormal patients to watch")
         return self
 
     @model_validator(mode="after")

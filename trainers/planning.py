@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import ValidationError
 
 from engine.errors import CohortRejected, NormascopeError
@@ -15,6 +14,7 @@ from engine.models.inference import computes_bfloat16
 from engine.models.registry import METHODS
 from engine.preprocess import chosen_options
 from trainers.method import MethodTrainer
+from trainers.one_device import fabric_on
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_class, trainer_of
 
@@ -69,15 +69,7 @@ def planned(
         plan = plan or default_plan(method, size, epochs, seed, device, options)
         for view in ({}, *plan.views):
             chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options | view))
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=plan.precision,
-        )
-        trainer = trainer_of(plan, fabric)
-        if plan.patience is not None and type(trainer).held_out_loss is MethodTrainer.held_out_loss:
-            raise ValueError("it has no loss on held-out normals to stop early by; leave out patience")
-        return trainer
+        return trainer_of(plan, fabric_on(device, plan.precision))
     except ValueError as error:
         reason = str(error)
         if isinstance(error, ValidationError):

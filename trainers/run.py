@@ -21,7 +21,7 @@ from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded, mixed_sizes
 from trainers.devices import check_devices
-from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
+from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
 from trainers.memory import step_memory
@@ -181,7 +181,13 @@ def _learn(
     if sizes := mixed_sizes(run.cohort.series):
         say(sizes)
     images, failures = training_images(
-        run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
+        run.cohort,
+        run.split,
+        (run.preprocessing, *_views(run)),
+        plan.size,
+        run.folder,
+        say,
+        abnormal=watched_abnormals(run.cohort, run.split, plan),
     )
     share = plan.model_copy(update={"batch": plan.batch // run.devices})
     needed = step_memory(share, images, trainer.fabric.device)

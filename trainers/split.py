@@ -21,7 +21,7 @@ class Split:
         validation: normals of which only the final report is made, and all images of units with an abnormal one, less the next.
         selection: abnormal units' images for watching a run and choosing among runs, beside the calibration normals; never reported on.
         mixture: images learned from without their labels, of normal and abnormal units in no other part.
-        stopping: normals that early stopping watches.
+        stopping: normals that tell a run's best epoch.
         unused: of units kept apart for the mixture, and not drawn: in no other part, so that no choice of a rate changes who validates.
     """
 

@@ -12,7 +12,9 @@ from tests.trainers.method_runs import (
     changed_by,
     drawn_images,
     fresh_trainer,
+    loss_of,
     same_weights,
+    seen,
     through_and_resumed,
 )
 from trainers.adversarial import hinge_loss, taken_for_real
@@ -91,3 +93,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_ships_plain_laye
     x = torch.rand(2, 1, 32, 32)
     whole.network.eval()
     torch.testing.assert_close(model.discriminator(x), whole.network.discriminator(x))
+
+
+def test_held_out_normals_are_judged_by_their_score_mse_of_the_codes_mean() -> None:
+    trainer, held = _trainer(), drawn_images(6, 32).normal
+    held[:, :, :12] = 0  # no patient there
+    with torch.no_grad():
+        expected = trainer.scoring_model().anomaly(seen(held)).scores["mse"].mean()
+    assert loss_of(trainer, held) == pytest.approx(float(expected), rel=1e-4)

@@ -112,17 +112,33 @@ def test_a_stretch_is_drawn_for_each_axis_on_its_own() -> None:
     assert torch.corrcoef(torch.stack([height, width]))[0, 1].abs() < 0.5
 
 
-def test_a_method_without_a_loss_on_held_out_normals_refuses_patience_before_anything_is_read() -> None:
-    with pytest.raises(NormascopeError, match="no loss on held-out normals"):
-        planned(
-            None,
-            "dcgan",
-            32,
-            1,
-            0,
-            torch.device("cpu"),
-            {"patience": 2, "stopping_share": 0.2, "width": 32, "noise": 8},
-        )
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"patience": 2}, "patience needs a stopping_share"),
+        ({"best_by": "loss"}, "best_by loss needs a stopping_share"),
+        ({"best_by": "auroc", "selection_share": 0.2}, "best_by auroc needs a stopping_share"),
+        ({"best_by": "auroc", "stopping_share": 0.2}, "best_by auroc needs a selection_share"),
+        ({"best_by": "luck"}, "best_by"),
+    ],
+)
+def test_an_epoch_is_chosen_by_nobody_only_if_nobody_asked(options: dict[str, object], words: str) -> None:
+    with pytest.raises(NormascopeError, match=words):
+        planned(None, "cae", 32, 1, 0, torch.device("cpu"), options)
+
+
+@pytest.mark.parametrize(
+    ("options", "watched"),
+    [
+        ({}, None),
+        ({"stopping_share": 0.2, "selection_share": 0.2}, None),
+        ({"patience": 2, "stopping_share": 0.2}, "loss"),
+        ({"best_by": "loss", "stopping_share": 0.2}, "loss"),
+        ({"best_by": "auroc", "patience": 2, "stopping_share": 0.2, "selection_share": 0.2}, "auroc"),
+    ],
+)
+def test_patience_alone_looks_at_the_loss(options: dict[str, object], watched: str | None) -> None:
+    assert default_plan("cae", 32, 1, 0, torch.device("cpu"), options).watched == watched
 
 
 def test_a_split_by_body_part_means_several_and_a_split_leaves_somebody_to_validate() -> None:

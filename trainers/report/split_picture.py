@@ -19,9 +19,9 @@ _WORDS = {
     "train": "learned from",
     "mixture": "learned from, unlabelled",
     "calibration": "percentiles made on",
+    "stopping": "the best epoch chosen on",
     "selection": "runs watched and chosen on",
     "validation": "the card's figures",
-    "stopping": "stopped by",
     "unused": "kept apart, not drawn",
 }
 _UNITS = {"patient": "patients", "patient-and-body-part": "patients' body parts"}
