@@ -38,43 +38,61 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     plan = trainer.plan
     _check_wanted(trainer, mixture)
     cohort = _decided(read_cohort(normals))
+    _check_normals(cohort, plan)
+    within = mixture is not None and Path(mixture) == Path(normals)
+    shares = _shares(cohort, plan, mixture_within=within)
+    abnormal = [series.label == "abnormal" for series in cohort.series]
+    split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
+    if mixture is not None and not within:
+        cohort, split = _joined(cohort, split, mixture, plan)
+    _check_watched(cohort, split, plan)
+    _check_enough(cohort, split, plan, mixture)
+    return cohort, split
+
+
+def _check_normals(cohort: Cohort, plan: TrainingPlan) -> None:
     normal = cohort.labelled("normal", "")
     _check_parts(cohort, (), plan)  # before what knows no cure for several
     check_normals(normal, together=regions(normal.series) if plan.several_parts else ())
     check_alike(cohort.series, cohort.path)
     _check_kind(cohort, plan)
-    if plan.watched == "auroc" and not cohort.labelled("abnormal").series:
+
+
+def _shares(cohort: Cohort, plan: TrainingPlan, *, mixture_within: bool) -> Shares:
+    """How the cohort is shared out, as the plan has it. Raises CohortRejected where that takes abnormal images and there are none."""
+    labelled = bool(cohort.labelled("abnormal").series)
+    if plan.watched == "auroc" and not labelled:
         raise CohortRejected(
             "no image is labelled abnormal, and the best epoch was to be told by such images",
-            where=normals,
+            where=cohort.path,
             cure="Give a CSV whose label column names abnormal images, or leave out best_by.",
         )
     shares = Shares(
         plan.train_share, plan.calibration_share, selection=plan.selection_share, stopping=plan.stopping_share
     )
-    if mixture is not None and Path(mixture) == Path(normals):
-        if not cohort.labelled("abnormal").series:
-            raise CohortRejected(
-                "the mixture is the same as the normals",
-                where=mixture,
-                cure="Give unlabelled images, normal and abnormal, or a CSV whose label column names abnormal ones.",
-            )
-        shares = replace(
-            shares,
-            mixture_normals=plan.mixture_normals,
-            mixture_abnormals=plan.mixture_abnormals,
-            mixture_rate=plan.mixture_rate,
+    if not mixture_within:
+        return shares
+    if not labelled:
+        raise CohortRejected(
+            "the mixture is the same as the normals",
+            where=cohort.path,
+            cure="Give unlabelled images, normal and abnormal, or a CSV whose label column names abnormal ones.",
         )
-    abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
-    if mixture is not None and Path(mixture) != Path(normals):
-        cohort, split = _joined(cohort, split, mixture, plan)
-    _check_watched(cohort, split, plan)
+    return replace(
+        shares,
+        mixture_normals=plan.mixture_normals,
+        mixture_abnormals=plan.mixture_abnormals,
+        mixture_rate=plan.mixture_rate,
+    )
+
+
+def _check_enough(cohort: Cohort, split: Split, plan: TrainingPlan, mixture: str | Path | None) -> None:
+    share = plan.calibration_share
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            f"{len(split.calibration)} images, {shares.calibration:.0%} of the cohort, are too few to calibrate on",
-            where=normals,
-            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / shares.calibration)} patients at least.",
+            f"{len(split.calibration)} images, {share:.0%} of the cohort, are too few to calibrate on",
+            where=cohort.path,
+            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / share)} patients at least.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(
@@ -82,7 +100,6 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
             where=mixture,
             cure=f"Collect at least {FEWEST_MIXTURE} of patients who are not among the normals; several hundred are useful.",
         )
-    return cohort, split
 
 
 def watched_abnormals(cohort: Cohort, split: Split, plan: TrainingPlan) -> tuple[int, ...]:

@@ -154,7 +154,7 @@ def without_learned(
     out: list[Series] = []
     for card in cards:
         by = card.training.split_by
-        learned = _learned(
+        learned = learned_units(
             card, {*normals.units(by), *abnormals.units(by)}
         )  # of all: what another model takes away was here
         good, bad = _without(good, by, learned, out), _without(bad, by, learned, out)
@@ -181,7 +181,7 @@ def names_nobody(card: Card) -> bool:
     return bool(who) and all(HASHED.fullmatch(patient) for patient in who)
 
 
-def _learned(card: Card, here: set[str]) -> set[str]:
+def learned_units(card: Card, here: set[str]) -> set[str]:
     """Those of the patients here, or of their body parts, whom a model has learned from.
 
     An ID names the same person only within one cohort, so these must first be the card's: more than half of its IDs of that kind are here, or more

@@ -22,7 +22,7 @@ from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
 from trainers.draw import FEWEST_CALIBRATION
-from trainers.judging import judge
+from trainers.judging import judge, learned_units
 from trainers.shell import run_command
 
 
@@ -49,7 +49,7 @@ def recalibrate(
         cohort_name: what the card calls the normals; None is their file's or folder's name.
 
     Raises:
-        CohortRejected: too few normals, or images labelled abnormal among them.
+        CohortRejected: too few normals, or images labelled abnormal or learned from among them.
         BundleRejected, StorageUnavailable.
     """
     bundle, target = load_bundle(find(model).path), choose_device(device)
@@ -61,6 +61,7 @@ def recalibrate(
         chosen = _of(cohort, by, split["calibration"])  # as it was split: normals by definition
     else:
         check_normals(chosen := cohort, together=parts)
+        _check_unknown(chosen, bundle.card)
     found = list(decoded(chosen.series, bundle.card.preprocessing, bundle.card.input.size))
     inputs = [item for item in found if not isinstance(item, NormascopeError)]
     failures = tuple(item for item in found if isinstance(item, NormascopeError))
@@ -86,6 +87,18 @@ def recalibrate(
         out, bundle.model, card, tables.heatmap_mean, tables.heatmap_p99, dtype=_stored_type(bundle.path)
     )
     return Recalibrated(Path(out), digest, card, (*cohort.failures, *failures))
+
+
+def _check_unknown(cohort: Cohort, card: Card) -> None:
+    """Raises CohortRejected when any normal is one that the network learned from: it finds these too normal, and every other image would be flagged."""
+    by = card.training.split_by
+    known = learned_units(card, set(cohort.units(by))) - set(card.training.split.get("calibration", ()))
+    if known:
+        raise CohortRejected(
+            f"the model learned from {len(known)} of these patients",
+            where=cohort.path,
+            cure="Give normals of other patients, or the model's own table of labels.",
+        )
 
 
 def _of(cohort: Cohort, by: SplitBy, units: set[str]) -> Cohort:

@@ -58,3 +58,14 @@ def test_abnormal_images_are_no_calibration_cohort(model: tuple[Path, Path], coh
     mixed.write_text(mixed.read_text().replace(",P", ",mixed-"))
     with pytest.raises(CohortRejected, match="labelled abnormal"):
         recalibrate(path, mixed, tmp_path / "no.safetensors", device="cpu")
+
+
+def test_images_that_the_model_learned_from_are_no_calibration_cohort(model: tuple[Path, Path], tmp_path: Path) -> None:
+    path, table = model
+    learned = set(load_bundle(path).card.training.split["train"])
+    header, *lines = table.read_text().splitlines()
+    known = table.with_name("known.csv")
+    known.write_text("\n".join([header, *(line for line in lines if learned & set(line.split(",")))]) + "\n")
+    with pytest.raises(CohortRejected, match="learned from"):
+        recalibrate(path, known, tmp_path / "no.safetensors", device="cpu")
+    assert not (tmp_path / "no.safetensors").exists()
