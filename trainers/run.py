@@ -94,8 +94,11 @@ def train(
     cohort, split = drawn_cohorts(trainer, normals, mixture)
     run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target)
     with _said_in_words(run):
-        history, failures = _learn(run, kept is not None, on_progress)
-    model, dtype, found = _calibrated(run, text.cohort or Path(normals).name)
+        _check_calibration(run)
+        history, failures, unread = _learn(run, kept is not None, on_progress)
+    inputs, failed = _calibration_inputs(run)
+    model, dtype, found = _calibrated(run, inputs, text.cohort or Path(normals).name)
+    failures, split = (*failures, *failed.values()), split.without(unread | failed.keys())
     recipe = recipe_of(trainer, history, found, target) | text.recipe
     card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
     # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
@@ -151,10 +154,28 @@ def _said_in_words(run: _Run) -> Iterator[None]:
         ) from error
 
 
+def _check_calibration(run: _Run) -> None:
+    """Raises CohortRejected unless enough images can be read to calibrate on: after the last epoch it would be told too late."""
+    series = [run.cohort.series[index] for index in run.split.calibration]
+    readable, reason = 0, ""
+    for found in decoded(series, run.preprocessing, run.trainer.plan.size):
+        if isinstance(found, NormascopeError):
+            reason = reason or f" (the first reason: {found})"
+            continue
+        readable += 1
+        if readable == FEWEST_CALIBRATION:
+            return
+    raise CohortRejected(
+        f"only {readable} of the {len(series)} images to calibrate on could be read{reason}",
+        where=run.cohort.path,
+        cure="Check the files, or take out those that cannot be used.",
+    )
+
+
 def _learn(
     run: _Run, resume: bool, on_progress: OnProgress | None
-) -> tuple[list[Progress], tuple[NormascopeError, ...]]:
-    """Prepare the training images and run every epoch; returns these, and the files that could not be read."""
+) -> tuple[list[Progress], tuple[NormascopeError, ...], frozenset[int]]:
+    """Prepare the training images and run every epoch; returns these, why files could not be read, and which of the cohort these are."""
     trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
     run.folder.mkdir(parents=True, exist_ok=True)
     if resume:
@@ -170,23 +191,33 @@ def _learn(
 
     if sizes := mixed_sizes(run.cohort.series):
         say(sizes)
-    images, failures = training_images(
+    images, failures, unread = training_images(
         run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
     )
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB")
     history = run_training(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
-    return history, failures
+    return history, failures, unread
 
 
-def _calibrated(run: _Run, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
-    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
+def _calibration_inputs(run: _Run) -> tuple[Inputs, dict[int, NormascopeError]]:
+    """What the network sees of the calibration normals, and why others, by their place in the cohort, could not be read."""
     series = [run.cohort.series[index] for index in run.split.calibration]
-    found = decoded(series, run.preprocessing, run.trainer.plan.size)
-    inputs = [item for item in found if not isinstance(item, NormascopeError)]
-    if len(inputs) < FEWEST_CALIBRATION:
-        raise CohortRejected("too few calibration images could be read", where=run.cohort.path, cure="Check the files.")
+    inputs: Inputs = []
+    failed: dict[int, NormascopeError] = {}
+    for index, found in zip(
+        run.split.calibration, decoded(series, run.preprocessing, run.trainer.plan.size), strict=True
+    ):
+        if isinstance(found, NormascopeError):
+            failed[index] = found
+        else:
+            inputs.append(found)
+    return inputs, failed
+
+
+def _calibrated(run: _Run, inputs: Inputs, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
+    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
     model, dtype = _as_stored(run.trainer.scoring_model().cpu(), inputs, run.device)
     return model, dtype, calibrate(model, inputs, f"{len(inputs)} held-out normals of {cohort}", run.device)
 
@@ -204,8 +235,11 @@ def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, de
     """The card with the figures of the bundle as written, if the validation part has enough images of both classes."""
     validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
     good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
-    if min(len(good.series), len(bad.series)) < FEWEST_SCORED:
-        left = f"{len(good.series)} normal and {len(bad.series)} abnormal images were left to judge it on"
-        note = f"Not measured: {left}. Evaluate it on labelled images of other patients before anyone reads with it."
-        return card.model_copy(update={"evaluation_note": f"{card.evaluation_note} {note}".strip()})
-    return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})
+    reason = f"{len(good.series)} normal and {len(bad.series)} abnormal images were left to judge it on"
+    if min(len(good.series), len(bad.series)) >= FEWEST_SCORED:
+        try:
+            return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})
+        except CohortRejected as error:  # files that cannot be read: what was learned is kept all the same
+            reason = error.what
+    note = f"Not measured: {reason}. Evaluate it on labelled images of other patients before anyone reads with it."
+    return card.model_copy(update={"evaluation_note": f"{card.evaluation_note} {note}".strip()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -29,6 +29,11 @@ class Split:
     mixture: tuple[int, ...] = ()
     stopping: tuple[int, ...] = ()
     unused: tuple[int, ...] = ()
+
+    def without(self, indices: Set[int]) -> Split:
+        """Less these images, which turned out to be unreadable."""
+        kept = {part.name: tuple(i for i in getattr(self, part.name) if i not in indices) for part in fields(self)}
+        return Split(**kept)
 
     def patients(self, patient_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Who is in each part, sorted: frozen in the card. Whose images were drawn for the mixture in part only is in the mixture, and not unused."""
