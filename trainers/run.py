@@ -22,7 +22,7 @@ from trainers.cohort import Cohort, decoded, mixed_sizes
 from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_plan
-from trainers.memory import step_memory
+from trainers.memory import check_size, check_step, step_memory
 from trainers.method import MethodTrainer
 from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
@@ -91,13 +91,14 @@ def train(
         )
     kept = kept_plan(folder, method) if resume else None
     trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
+    check_size(trainer.plan)
     cohort, split = drawn_cohorts(trainer, normals, mixture)
     run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target)
     with _said_in_words(run):
         _check_calibration(run)
         history, failures, unread = _learn(run, kept is not None, on_progress)
-    inputs, failed = _calibration_inputs(run)
-    model, dtype, found = _calibrated(run, inputs, text.cohort or Path(normals).name)
+        inputs, failed = _calibration_inputs(run)
+        model, dtype, found = _calibrated(run, inputs, text.cohort or Path(normals).name)
     failures, split = (*failures, *failed.values()), split.without(unread | failed.keys())
     recipe = recipe_of(trainer, history, found, target) | text.recipe
     card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
@@ -197,6 +198,8 @@ def _learn(
     needed = step_memory(plan, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB")
+    if trainer.fabric.device.type == "cpu" and (tight := check_step(needed, plan, len(trainer.optimizers))):
+        say(tight)
     history = run_training(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
     return history, failures, unread
 
