@@ -85,9 +85,13 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
         raise CohortRejected("one run has no spread", where=asked.normals, cure="Ask for at least two runs.")
     asked.out.mkdir(parents=True, exist_ok=True)
     _check_same(asked)
+    kept_runs = [asked.out / f"run-{number:02d}.json" for number in range(runs)]
+    if not all(kept.exists() for kept in kept_runs):
+        read_sides(
+            asked.normals, asked.normals
+        )  # a cohort that cannot be judged on is refused before anything is learned
     done = []
-    for number in range(runs):
-        kept = asked.out / f"run-{number:02d}.json"
+    for number, kept in enumerate(kept_runs):
         if kept.exists():
             done.append(Run(**json.loads(kept.read_text())))
             continue
