@@ -17,7 +17,7 @@ import torch
 from engine.models.base import AnomalyModel
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
 from trainers.calibrate import Calibrated
-from trainers.cohort import Cohort, inferred_applicability, mixed_sizes
+from trainers.cohort import Cohort, inferred_applicability, mixed_sizes, unnamed_patients
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
 from trainers.split import Split
@@ -82,7 +82,11 @@ def written_card(
         recipe=recipe,
         evaluation_note=text.evaluation_note,
         paper=type(model).paper,
-        limits=(*text.limits, *_coarse(len(split.calibration)), *filter(None, [mixed_sizes(cohort.series)])),
+        limits=(
+            *text.limits,
+            *_coarse(len(split.calibration)),
+            *filter(None, [mixed_sizes(cohort.series), unnamed_patients(cohort.series)]),
+        ),
         licence=text.licence,
         versions={name: version(name) for name in ("normascope", "torch", "numpy")}
         | {"python": platform.python_version()},
