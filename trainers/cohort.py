@@ -127,6 +127,14 @@ def mixed_sizes(series: Sequence[Series]) -> str:
     return f"Images from {low} x {wide} to {high} x {wider} pixels are mixed. All are resized, so that sharpness may tell them apart instead of disease."
 
 
+def unnamed_patients(series: Sequence[Series]) -> str:
+    """In words, that images name no patient, so that two of one patient cannot be told; "" when all do."""
+    unnamed = sum(not one.patient_id for one in series)
+    if not unnamed:
+        return ""
+    return f"{unnamed} images name no patient. Each is taken for a patient of its own: films of one patient may lie on both sides of a split."
+
+
 def check_apart(normals: Cohort, abnormals: Cohort) -> None:
     """Raises CohortRejected when an image is on both sides, be it the same file or a copy of it."""
     both = {series.sources for series in normals.series} & {series.sources for series in abnormals.series}

@@ -18,7 +18,7 @@ from engine.models.bundle import Bundle
 from engine.models.card import Card, Metric
 from trainers import report
 from trainers.background import background_of
-from trainers.cohort import Cohort, mixed_sizes, write_table
+from trainers.cohort import Cohort, mixed_sizes, unnamed_patients, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
 from trainers.judging import LEARNED, Evaluation, Subject, judge, names_nobody, read_sides, without_learned
@@ -116,7 +116,12 @@ def _sides(
             f"The card of {', '.join(hidden)} names no patient: if any of these was learned from, the figures flatter it."
             " Its card has those of its own validation."
         )
-    if sizes := mixed_sizes((*good.series, *bad.series)):
+    everyone = (*good.series, *bad.series)
+    if unnamed := unnamed_patients(everyone):
+        say(
+            f"{unnamed} If a model has learned from any of them, that cannot be told either, and the figures flatter it."
+        )
+    if sizes := mixed_sizes(everyone):
         say(sizes)
     return good, bad, learned
 

@@ -50,6 +50,12 @@ class GlowPosteriorPlan(TrainingPlan):
         default_factory=lambda: Augmentation(shift=0, rotation=0, scale=0),
         description="none: an image that was turned is smoother than one that was not, and a density sees it",
     )
+    mixture_normals: float = Field(
+        default=0.4,
+        ge=0,
+        lt=1,
+        description="of the training normals' patients, whose images join a mixture drawn from the same cohort: the paper's is half normal",
+    )
     levels: int = Field(default=7, ge=1, description="fewer where the image is too small for them")
     depth: int = Field(default=32, ge=1, description="steps of each level")
     width: int = Field(default=512, ge=1, description="channels within the coupling networks")

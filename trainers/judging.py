@@ -127,13 +127,18 @@ def read_sides(normals: str | Path, abnormals: str | Path, cards: Sequence[Card]
         check_normals(good, together=parts)
         check_one_part(everything, bad.path, together=parts)
     check_alike(everything, bad.path)
-    if len(bad.series) < FEWEST_ABNORMALS:
+    check_abnormals(bad)
+    return _called(good, "normal"), _called(bad, "abnormal")
+
+
+def check_abnormals(abnormals: Cohort) -> None:
+    """Raises CohortRejected unless there are enough to judge by."""
+    if len(abnormals.series) < FEWEST_ABNORMALS:
         raise CohortRejected(
-            f"{len(bad.series)} abnormal images are too few",
-            where=bad.path,
+            f"{len(abnormals.series)} abnormal images are too few",
+            where=abnormals.path,
             cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
         )
-    return _called(good, "normal"), _called(bad, "abnormal")
 
 
 def _called(cohort: Cohort, label: str) -> Cohort:

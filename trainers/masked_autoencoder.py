@@ -20,10 +20,11 @@ from trainers.plan import Augmentation, TrainingPlan
 
 
 class MaskedAutoencoderPlan(TrainingPlan):
-    """The paper's size, batch and rate for its autoencoders (supplement .4), on equalised greys (table 1's best column)."""
+    """The paper's size, batch and rate for its autoencoders (supplement .4), on film cut out, one limb, its mask and equalised greys (table 1's best
+    column); the loss is masked only where something was blacked out."""
 
     size: tuple[int, ...] = (512, 512)
-    preprocessing: str = "musculoskeletal"
+    preprocessing: str = "hand"
     preprocessing_options: dict[str, object] = Field(default={"grey": "equalised"})
     epochs: int = Field(default=500, ge=1)
     batch: int = Field(default=32, ge=2)

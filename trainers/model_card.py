@@ -18,7 +18,7 @@ from engine.imaging.series import Series
 from engine.models.base import AnomalyModel
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
 from trainers.calibrate import Calibrated
-from trainers.cohort import Cohort, inferred_applicability, mixed_sizes
+from trainers.cohort import Cohort, inferred_applicability, mixed_sizes, unnamed_patients
 from trainers.method import MethodTrainer
 from trainers.parts import in_words, regions
 from trainers.plan import TrainingPlan
@@ -88,7 +88,7 @@ def written_card(
             *text.limits,
             *_coarse(len(split.calibration)),
             *_several_parts(plan, [cohort.series[index] for index in split.train]),
-            *filter(None, [mixed_sizes(cohort.series)]),
+            *filter(None, [mixed_sizes(cohort.series), unnamed_patients(cohort.series)]),
         ),
         licence=text.licence,
         versions={name: version(name) for name in ("normascope", "torch", "numpy")}

@@ -31,13 +31,13 @@ from torch.optim import Adam
 
 from engine.models.one_class_gan import Networks, OneClassGAN
 from trainers.method import Batch, MethodTrainer, TrainingImages
-from trainers.plan import TrainingPlan
+from trainers.plan import Augmentation, TrainingPlan
 
 DEVIATION = 0.02
 
 
 class OneClassGANPlan(TrainingPlan):
-    """The paper's (section 3.1); the noise and the channels are ours, as it leaves them open."""
+    """The paper's (section 3.1), which changes no image at random; the noise and the channels are ours, as it leaves them open."""
 
     trial: ClassVar[Mapping[str, Any]] = {"width": 16}
 
@@ -47,6 +47,7 @@ class OneClassGANPlan(TrainingPlan):
     batch: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=5e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation(shift=0, rotation=0, scale=0))
     width: int = Field(default=64, ge=1, description="channels after the first level")
     code: int = Field(default=100, ge=1)
     networks: Networks = Field(default="U+D+E", description="the paper's ablations: without D, E or both")

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import torch
 from pydantic import ValidationError
 
-from engine.errors import CohortRejected, NormascopeError
+from engine.errors import CohortRejected, NormascopeError, TrainingFailed
 from engine.models.card import Preprocessing
 from engine.models.inference import computes_bfloat16
 from engine.models.registry import METHODS
 from engine.preprocess import chosen_options
+from engine.scoring.scorer import is_out_of_memory
 from trainers.method import MethodTrainer
 from trainers.one_device import fabric_on
 from trainers.plan import TrainingPlan
@@ -62,6 +63,7 @@ def planned(
     Raises:
         CohortRejected: no method has that name.
         NormascopeError: the plan cannot be carried out, with the reason.
+        TrainingFailed: there is no memory for the networks.
     """
     if method not in METHODS:
         raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(METHODS)}.")
@@ -77,6 +79,12 @@ def planned(
             reason = " ".join([*(str(part) for part in first["loc"]), first["msg"]])
         raise NormascopeError(
             f"{method} cannot be trained so: {reason}", cure="Choose another size, number of epochs or option."
+        ) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingFailed(
+            f"{device} has no memory for the networks of {method}", cure="Choose a smaller size or narrower networks."
         ) from error
 
 

@@ -23,8 +23,8 @@ from scipy.stats import t as student
 
 from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
-from trainers.cohort import write_table, write_whole
-from trainers.judging import judge, read_sides, without_learned
+from trainers.cohort import read_cohort, write_table, write_whole
+from trainers.judging import check_abnormals, judge, read_sides, without_learned
 from trainers.model_card import CardText
 from trainers.report.curves import several_runs
 from trainers.report.drawing import save
@@ -85,9 +85,12 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
         raise CohortRejected("one run has no spread", where=asked.normals, cure="Ask for at least two runs.")
     asked.out.mkdir(parents=True, exist_ok=True)
     _check_same(asked)
+    kept_runs = [asked.out / f"run-{number:02d}.json" for number in range(runs)]
+    if not all(kept.exists() for kept in kept_runs):
+        # a cohort that cannot be judged on is refused before anything is learned
+        check_abnormals(read_cohort(asked.normals).labelled("abnormal"))
     done = []
-    for number in range(runs):
-        kept = asked.out / f"run-{number:02d}.json"
+    for number, kept in enumerate(kept_runs):
         if kept.exists():
             done.append(Run(**json.loads(kept.read_text())))
             continue

@@ -5,7 +5,7 @@ A *unit* is what stays together: all images of a patient, or all that show one b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -32,6 +32,11 @@ class Split:
     mixture: tuple[int, ...] = ()
     stopping: tuple[int, ...] = ()
     unused: tuple[int, ...] = ()
+
+    def without(self, indices: Set[int]) -> Split:
+        """Less these images, which turned out to be unreadable."""
+        kept = {part.name: tuple(i for i in getattr(self, part.name) if i not in indices) for part in fields(self)}
+        return Split(**kept)
 
     def who(self, units: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The units in each part, sorted: frozen in the card. One whose images were drawn for the mixture in part only is in the mixture, and not unused."""

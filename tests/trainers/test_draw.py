@@ -16,6 +16,7 @@ from trainers.cohort import Cohort, read_cohort
 from trainers.draw import drawn_cohorts
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
+from trainers.registry import trainer_class
 from trainers.split import Shares, split_by_unit
 
 Make = Callable[..., Path]
@@ -54,6 +55,18 @@ def test_a_mixture_from_the_same_table_shares_nobody_with_the_known_normals(coho
     assert sum(map(len, parts)) == len(set().union(*parts))
     assert {cohort.series[i].label for i in split.mixture} == {"normal", "abnormal"}
     assert {cohort.series[i].label for i in split.train} == {"normal"}
+
+
+@pytest.mark.parametrize("method", ["glow-posterior", "ratio-posterior"])
+def test_by_default_no_method_that_needs_a_mixture_gets_one_of_abnormal_images_alone(
+    method: str, cohort_csv: Make
+) -> None:
+    kind = trainer_class(method)
+    table = cohort_csv(normals=120, abnormals=40)
+    trainer = _Unlabelled()
+    trainer.plan = kind.plan_class()
+    cohort, split = drawn_cohorts(trainer, table, table)
+    assert {cohort.series[i].label for i in split.mixture} == {"normal", "abnormal"}
 
 
 def test_a_mixture_of_its_own_loses_the_patients_among_the_normals(cohort_csv: Make) -> None:

@@ -53,6 +53,28 @@ def test_a_card_that_names_nobody_is_said_to_hide_who_was_learned_from(cohort_cs
     assert notes[0].startswith("The card of m names no patient")
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_films_that_name_no_patient_are_said_to_hide_who_was_learned_from_in_the_card_and_when_judged(
+    cohort_csv: Make, tmp_path: Path
+) -> None:
+    source = cohort_csv(normals=60, abnormals=8)
+    rows = list(csv.DictReader(source.open()))
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["path", "label"])
+        writer.writeheader()
+        writer.writerows({"path": row["path"], "label": row["label"]} for row in rows)
+    trained = train("alpha-gan", source, out=tmp_path / "m.safetensors", plan=PLAN, text=CardText(public_patients=True))
+    assert any(limit.startswith("68 images name no patient") for limit in trained.card.limits)
+    other, notes = cohort_csv(normals=30, abnormals=8, name="other").parent, list[str]()
+    (other / "cohort.csv").unlink()
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    for index in range(30, 38):
+        (other / f"{index:03d}.png").rename(apart / f"{index:03d}.png")
+    evaluate(trained.path, other, apart, tmp_path / "report", on_note=notes.append)
+    assert any("38 images name no patient" in note and "flatter" in note for note in notes)
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_scored(
     cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

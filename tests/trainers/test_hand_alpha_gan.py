@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.models.card import Preprocessing
+from engine.preprocess import PlanarOptions, chosen_options
 from tests.trainers.method_runs import (
     batch_of,
     changed_by,
@@ -41,6 +43,9 @@ def test_the_papers_choices_are_the_defaults() -> None:
     assert (plan.size, plan.epochs, plan.batch, plan.learning_rate) == ((128, 128), 500, 16, 1e-3)
     assert plan.learning_rate * plan.discriminator_rate == pytest.approx(5e-6)
     assert (plan.width, plan.code, plan.augmentation) == (64, 200, Augmentation.default_set())
+    seen = chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options))
+    assert isinstance(seen, PlanarOptions)
+    assert (seen.carrier, seen.part, seen.foreground, seen.grey) == ("crop", "largest", "segment", "presentation")
 
 
 def test_hinge_losses_stop_at_the_margin() -> None:

@@ -19,6 +19,7 @@ from tests.trainers.method_runs import (
     same_weights,
     seen,
 )
+from trainers.augment import augmented
 from trainers.one_class_gan import OneClassGANPlan, OneClassGANTrainer
 from trainers.training import run_training
 
@@ -44,6 +45,8 @@ def test_the_papers_choices_are_the_defaults() -> None:
     assert (plan.betas, plan.code) == ((0.5, 0.999), 100)
     assert (plan.reconstruction_weight, plan.adversarial_weight, plan.code_weight) == (20, 4, 8)
     assert (plan.networks, plan.noise > 0) == ("U+D+E", True)
+    x = _images()
+    torch.testing.assert_close(augmented(x, plan.augmentation, torch.Generator()), x)
 
 
 @pytest.mark.parametrize(("learner", "moving"), [("autoencoder", {"U", "E"}), ("discriminator", {"D"})])

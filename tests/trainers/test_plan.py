@@ -36,9 +36,14 @@ def test_few_epochs_leave_out_the_low_resolutions_and_end_at_the_final_one(epoch
     assert [s.resolution for s in stages] == sorted(s.resolution for s in stages)
 
 
-def test_the_papers_size_epochs_batch_and_widths_are_the_defaults() -> None:
+def test_the_papers_size_epochs_batch_widths_and_rates_are_the_defaults() -> None:
     plan = default_plan("alpha-gan", None, None, 0, torch.device("cpu"))
+    assert isinstance(plan, AlphaGANPlan)
     assert (plan.size, plan.epochs, plan.batch, plan.width, plan.code) == ((256, 256), 50, 10, 512, 128)
+    assert (plan.learning_rate, plan.betas, plan.discriminator_rate) == (5e-4, (0.5, 0.9), 1)
+    assert plan.adversarial_weight == plan.code_weight == 1  # Rosca 2017, algorithm 1
+    x = torch.rand(2, 1, 16, 16) * 2 - 1
+    torch.testing.assert_close(augmented(x, plan.augmentation, torch.Generator()), x)
 
 
 def test_one_number_is_the_in_plane_side_of_a_volume() -> None:
