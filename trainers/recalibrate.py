@@ -21,10 +21,10 @@ from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
-from trainers.draw import FEWEST_CALIBRATION
 from trainers.judging import judge, learned_units
 from trainers.model_card import recalibrated_limits
 from trainers.shell import run_command
+from trainers.split import FEWEST_CALIBRATION
 
 
 @dataclass(frozen=True)
