@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.errors import CohortRejected
+from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from trainers.draw import drawn_cohorts
@@ -113,7 +114,11 @@ def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingIma
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"scattering_likeness": True, "scattering_evened": True, "scattering_turned": True, "mirrored": True}],
+    [
+        {},
+        {"scattering_likeness": True, "scattering_evened": True, "scattering_turned": True, "mirrored": True},
+        {"scattering_likeness": True, "scattering_evened": True, "scattering_film": False, "scattering_window": 1.8},
+    ],
 )
 def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     images: TrainingImages, changes: dict[str, object]
@@ -123,6 +128,8 @@ def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     model = trainer.scoring_model()
     assert model.rule is not None and model.rule.weight.abs().max() > 0
     assert model.rule.turned == ("scattering_turned" in changes)
+    assert model.rule.film == ("scattering_film" not in changes)
+    assert model.rule.window == changes.get("scattering_window", NEIGHBOURHOOD)
     assert not model.rule.turned or model.rule.side.abs().max() > 0
     members, rule = trainer.findings["slopes_of_members_and_rule"]
     assert model.slope == pytest.approx(members, abs=1e-4) and model.scattering_slope == pytest.approx(rule, abs=1e-4)
