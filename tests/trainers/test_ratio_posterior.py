@@ -219,3 +219,8 @@ def test_a_plan_that_turns_images_and_is_not_mirrored_is_refused() -> None:
 def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
     with pytest.raises(CohortRejected, match="unlabelled mixture"):
         drawn_cohorts(_trainer(), cohort_csv(), None)
+
+
+def test_a_rule_that_would_look_at_nothing_is_refused_with_its_plan() -> None:
+    with pytest.raises(ValueError, match="needs scattering_evened"):
+        _trainer(scattering=True, scattering_film=False)
