@@ -127,7 +127,12 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last finished epoch of this OUT.")] = False,
     option: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE: any other field of the method's plan; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE: any other field of the method's plan; may be repeated. stopping_share=.15 with patience=10 stops when the loss on normals held"
+            " out for that has not fallen for ten epochs, and keeps the best; best_by=auroc with selection_share=.2 besides keeps the epoch that"
+            " ranks labelled abnormal patients set apart for that highest."
+        ),
     ] = None,
 ) -> None:
     """Train a model on normal studies and write its bundle with card and calibration."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QFileDialog, QMainWindow
 
 from app.icons import wake_icons
 from app.importing import Imported
@@ -19,6 +19,7 @@ from app.state.settings import Settings, save_settings
 from app.tasks import cancel_all, wait_for_all
 from app.viewer.viewer import Viewer
 from app.window.about import show_about
+from app.window.evaluation_sheet import EvaluationSheet
 from app.window.key_sheet import KeySheet
 from app.window.opening import Opening
 from app.window.panes import Panes
@@ -26,7 +27,7 @@ from app.window.problems_panel import ProblemsPanel
 from app.window.status_line import StatusLine
 from app.window.window_commands import fill_menus, make_actions
 from app.worklist.panel import WorklistPanel
-from engine.errors import NormascopeError
+from engine.errors import NormascopeError, StorageUnavailable
 from engine.store import Store
 
 POLL_MILLISECONDS = 400
@@ -93,6 +94,18 @@ class MainWindow(QMainWindow):
         if self.problems.add(problem):
             self._show_problems(True)
 
+    def _open_evaluation(self) -> None:
+        """Ask for the folder of an evaluation and show what is in it."""
+        if folder := QFileDialog.getExistingDirectory(self, "Open an evaluation", self.settings.last_folder):
+            self.show_evaluation(Path(folder))
+
+    def show_evaluation(self, folder: Path) -> None:
+        """Open the sheet of an evaluation; a folder without one is a problem in the list."""
+        try:
+            EvaluationSheet(folder, self).open()
+        except StorageUnavailable as error:
+            self.report(error)
+
     def say(self, words: str) -> None:
         """A line in the status bar."""
         self.status.show_doing(words)
@@ -107,6 +120,7 @@ class MainWindow(QMainWindow):
             "open_files": opening.choose_files,
             "open_demo": opening.open_demo,
             "stop_opening": opening.stop,
+            "open_evaluation": self._open_evaluation,
             "quit": self.close,
             "next": lambda: self.worklist.step(1),
             "previous": lambda: self.worklist.step(-1),

@@ -12,8 +12,20 @@ from engine.models.freed_memory import keep_freed_memory
 
 keep_freed_memory()  # as every process of ours that runs networks: hundreds of small ones are trained here
 
-if not os.environ.get("DISPLAY"):
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Without a screen, Qt draws into memory; pytest-xvfb has made a virtual one before this where it can, in each process that runs tests."""
+    only_hands_out = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if not os.environ.get("DISPLAY") and not only_hands_out:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes: windows in one of them, as a screen has one focus, and each other file whole, as its fixtures are dear."""
+    for item in items:
+        shows_a_window = "qtbot" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("windows" if shows_a_window else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.models.bigan import BiGAN
-from engine.models.masked_error import foreground, masked_mean
-from trainers.adversarial import AdversarialPlan, AdversarialTrainer, hinge_loss, taken_for_real
-from trainers.method import Batch
+from trainers.adversarial import AdversarialPlan, AdversarialTrainer, hinge_loss, redrawn_error, taken_for_real
+from trainers.method import Batch, TrainingImages
 
 
 class BiGANPlan(AdversarialPlan):
@@ -56,9 +55,14 @@ class BiGANTrainer(AdversarialTrainer):
         discriminator_loss = hinge_loss(judge(x, z), judge(sample, noise))
         self.update("discriminator", discriminator_loss)
         with torch.no_grad():
-            error = masked_mean(torch.square(x - generate(z).float()), foreground(x)).mean()
+            error = redrawn_error(x, generate(z))
         return {
             "generator_and_encoder": drawing_loss.detach(),
             "discriminator": discriminator_loss.detach(),
             "reconstruction": error,
         }
+
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """The score `mse`: how far an image lies from what is drawn of its code. Losses about D say who is ahead in the game, and not how well it is played."""
+        network = self.network
+        return self.mean_over_held(images, lambda x: redrawn_error(x, network.generator(network.encoder(x))))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,9 @@ from engine.errors import CohortRejected, NormascopeError
 from engine.imaging import sources
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
-from engine.models.card import Applicability, Preprocessing
+from engine.models.card import Applicability, Preprocessing, SplitBy
 from engine.preprocess import prepare
-from engine.scoring.applicability import same_part
+from trainers.parts import KEEP_APART, check_one_part, in_words, part_of_patient, regions
 
 FEWEST_NORMALS = 20
 SIZES_APART = 4
@@ -50,6 +50,13 @@ class Cohort:
         """Whose each series is. A file that names no patient is taken for a patient of its own."""
         return tuple(series.patient_id or series.study_uid for series in self.series)
 
+    def units(self, split_by: SplitBy) -> tuple[str, ...]:
+        """What a split keeps on one side: whose each series is, or which body part of whom."""
+        if split_by == "patient":
+            return self.patients
+        pairs = zip(self.patients, self.series, strict=True)
+        return tuple(part_of_patient(patient, series.body_part) for patient, series in pairs)
+
     def labelled(self, *labels: str) -> Cohort:
         """The series with one of these labels."""
         return Cohort(self.path, tuple(s for s in self.series if s.label in labels), self.failures)
@@ -76,8 +83,12 @@ def read_cohort(path: str | Path) -> Cohort:
     return Cohort(str(path), series, tuple(failures))
 
 
-def check_normals(cohort: Cohort) -> None:
-    """Raises CohortRejected unless there are enough normals, of more than one patient, none of them labelled abnormal."""
+def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
+    """Raises CohortRejected unless there are enough normals of one kind, of more than one patient, none of them labelled abnormal.
+
+    Args:
+        together: body parts that one model knows, which are no mixture.
+    """
     if any(series.label == "abnormal" for series in cohort.series):
         raise CohortRejected("images labelled abnormal are among the normals", where=cohort.path, cure="Take them out.")
     if len(cohort.series) < FEWEST_NORMALS:
@@ -91,29 +102,20 @@ def check_normals(cohort: Cohort) -> None:
             "all images are of one patient", where=cohort.path, cure="Collect images of many patients, with their IDs."
         )
     check_alike(cohort.series, cohort.path)
+    check_one_part(cohort.series, cohort.path, together)
 
 
 def check_alike(series: Sequence[Series], path: str) -> None:
-    """Raises CohortRejected when DICOM tags say that body parts, modalities, or patients and phantoms are mixed; what is not tagged is taken for alike."""
+    """Raises CohortRejected when modalities, or patients and phantoms are mixed; what states no modality is taken for alike."""
     if len({one.synthetic for one in series}) > 1:
         raise CohortRejected(
             "patients and synthetic phantoms are mixed", where=path, cure="Keep them apart: they look different."
         )
-    parts: dict[str, int] = {}
-    for term in (one.body_part.upper() for one in series if one.body_part):
-        region = next((known for known in parts if same_part(term, known)), term)
-        parts[region] = parts.get(region, 0) + 1
     modalities = Counter(
         "radiograph" if one.modality in _RADIOGRAPHY else one.modality for one in series if one.modality
     )
-    for what, found in (("body parts", parts), ("modalities", modalities)):
-        if len(found) > 1:
-            named = ", ".join(f"{count} {term}" for term, count in sorted(found.items(), key=lambda item: -item[1]))
-            raise CohortRejected(
-                f"several {what} are mixed ({named})",
-                where=path,
-                cure="Keep them apart: a model learns what one kind of image looks like.",
-            )
+    if len(modalities) > 1:
+        raise CohortRejected(f"several modalities are mixed ({in_words(modalities)})", where=path, cure=KEEP_APART)
 
 
 def mixed_sizes(series: Sequence[Series]) -> str:
@@ -123,6 +125,14 @@ def mixed_sizes(series: Sequence[Series]) -> str:
         return ""
     (low, wide), (high, wider) = sizes[0], sizes[-1]
     return f"Images from {low} x {wide} to {high} x {wider} pixels are mixed. All are resized, so that sharpness may tell them apart instead of disease."
+
+
+def unnamed_patients(series: Sequence[Series]) -> str:
+    """In words, that images name no patient, so that two of one patient cannot be told; "" when all do."""
+    unnamed = sum(not one.patient_id for one in series)
+    if not unnamed:
+        return ""
+    return f"{unnamed} images name no patient. Each is taken for a patient of its own: films of one patient may lie on both sides of a split."
 
 
 def check_apart(normals: Cohort, abnormals: Cohort) -> None:
@@ -166,18 +176,19 @@ def _digest(files: tuple[str, ...], *, whole: bool) -> bytes:
 
 
 def inferred_applicability(series: Sequence[Series]) -> Applicability:
-    """What the cohort's DICOM tags say a study must be; a tag that some images lack limits nothing but the modality."""
+    """What the cohort's tags and table say a study must be; what some images do not state limits nothing but the modality."""
 
     def values(name: str) -> tuple[str, ...]:
         found = {str(getattr(item, name)).upper() for item in series}
         return () if "" in found else tuple(sorted(found))
 
+    part = regions(series)
     modality = tuple(sorted({item.modality.upper() for item in series if item.modality}))
     if set(modality) & {"CR", "DX"}:
         modality = tuple(sorted({*modality, "CR", "DX"}))  # two names of one kind of image
     return Applicability(
         modality=modality,
-        body_part=values("body_part"),
+        body_part=() if "" in part else tuple(sorted(part)),
         view=values("view"),
         synthetic=all(item.synthetic for item in series),
     )

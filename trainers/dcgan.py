@@ -20,6 +20,10 @@ from torch import Tensor
 from engine.models.dcgan import DCGAN
 from trainers.adversarial import AdversarialPlan, AdversarialTrainer
 from trainers.method import Batch, TrainingImages
+from trainers.two_samples import median_square_distance, small_averages, squared_discrepancy
+
+DRAWN = 256
+"""Images that are drawn to be compared with held-out normals."""
 
 
 class DCGANPlan(AdversarialPlan):
@@ -65,6 +69,17 @@ class DCGANTrainer(AdversarialTrainer):
         generator_loss = F.binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
         self.update("generator", generator_loss)
         return {"discriminator": discriminator_loss.detach(), "generator": generator_loss.detach()}
+
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """How far what G draws of the same noise at every epoch lies from the held-out normals, as a population: see trainers/two_samples.py.
+
+        Nothing encodes an image here. The kernel's width is the training normals' own, so that all epochs are measured by one kernel.
+        """
+        noise = self.noise(DRAWN, self.plan.noise, torch.Generator().manual_seed(self.plan.seed))
+        drawn = [small_averages(self.network.generator(part)) for part in noise.split(self.plan.batch)]
+        held = [small_averages(x) for x in self.held_batches(images)]
+        scale = median_square_distance(small_averages(self.compared_images(images)))
+        return squared_discrepancy(torch.cat(drawn), torch.cat(held), scale)
 
     def finish(self, images: TrainingImages) -> None:
         self.network.eval()

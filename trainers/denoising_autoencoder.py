@@ -22,7 +22,7 @@ from torch.optim import AdamW
 
 from engine.models.denoising_autoencoder import DenoisingAutoencoder
 from engine.models.masked_error import DARKEST
-from trainers.method import Batch, MethodTrainer, TrainingImages, as_input
+from trainers.method import Batch, MethodTrainer, TrainingImages, as_input, held_normals
 from trainers.plan import TrainingPlan
 
 
@@ -94,8 +94,29 @@ class DenoisingAutoencoderTrainer(MethodTrainer):
         self.update("network", error)
         return {"error": error.detach(), "added": added.square().mean()}
 
-    def noisy(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """[B, 1, *S] -> the same with coarse noise where the patient is, within the range of grey values."""
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """The training loss, of the same noise at every epoch: how far an image lies from what is left of it once its noise is taken off.
+
+        Images without noise would not do: a network that takes nothing off, as it begins, makes no error in them. Noise is drawn for one image after
+        another, and the image that may show through is the one before it, so that batches play no part.
+        """
+        generator = torch.Generator().manual_seed(self.plan.seed)
+        before = as_input(held_normals(images)[-1:], self.fabric.device)
+
+        def loss(x: Tensor) -> Tensor:
+            nonlocal before
+            others, before = torch.cat([before, x[:-1]]), x[-1:]
+            noisy = self.noisy(x, generator, others)
+            return F.mse_loss(self.network.excess(noisy).float(), noisy - x)
+
+        return self.mean_over_held(images, loss)
+
+    def noisy(self, x: Tensor, generator: torch.Generator, others: Tensor | None = None) -> Tensor:
+        """[B, 1, *S] -> the same with coarse noise where the patient is, within the range of grey values.
+
+        `others`, [B, 1, *S], are what may show through instead: each image's neighbour in the batch where none are given.
+        """
+        others = x.roll(1, 0) if others is None else others
         plan = self.plan
         low, high = math.log(plan.fewest_cells), math.log(plan.most_cells)
         images, foreign = [], []
@@ -110,7 +131,7 @@ class DenoisingAutoencoderTrainer(MethodTrainer):
             images.append(torch.zeros_like(noise) if is_foreign else noise * patches)
             foreign.append(strength * patches if is_foreign else torch.zeros_like(noise))
         added = torch.stack(images)[:, None].to(x.device)
-        added = added + torch.stack(foreign)[:, None].to(x.device) * (x.roll(1, 0) - x)
+        added = added + torch.stack(foreign)[:, None].to(x.device) * (others - x)
         return (x + added * (x > DARKEST)).clamp(-1, 1)
 
     @torch.no_grad()

@@ -1,18 +1,24 @@
-"""Draws the cohorts of a run: known normals, and for methods that want one a mixture without labels, apart by patient. Decodes nothing."""
+"""Draws the cohorts of a run: known normals, and for methods that want one an unlabelled mixture, apart by patient or by their body parts. Decodes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import CohortRejected
+from engine.imaging.series import Series
 from trainers.cohort import Cohort, check_alike, check_normals, copies, read_cohort
 from trainers.method import MethodTrainer
+from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
-from trainers.split import Shares, Split, split_by_patient
+from trainers.split import Shares, Split, split_by_unit
 
 FEWEST_CALIBRATION = 5
 FEWEST_MIXTURE = 20
+ONE_OF_ALL = "Keep them apart: a model learns what one kind of image looks like. To train one model of all, say so: --option several_parts=true."
+FEWEST_WATCHED = 5
+"""Normals, and abnormal images, below which an AUROC is none to choose an epoch by."""
 
 
 def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Path | None) -> tuple[Cohort, Split]:
@@ -27,36 +33,66 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     No image is in both: what the mixture has beyond the known normals would otherwise be the abnormal images, and so a label.
 
     Raises:
-        CohortRejected: too few normals, one patient, mixed kinds, a mixture that is missing or not wanted, or too small.
+        CohortRejected: too few normals, one patient, mixed kinds, a mixture that is missing or not wanted, or too small; or too few to choose an epoch by.
     """
     plan = trainer.plan
     _check_wanted(trainer, mixture)
     cohort = _decided(read_cohort(normals))
-    check_normals(cohort.labelled("normal", ""))
-    _check_kind(cohort, plan)
-    shares = Shares(selection=plan.selection_share, stopping=plan.stopping_share)
-    if mixture is not None and Path(mixture) == Path(normals):
-        if not cohort.labelled("abnormal").series:
-            raise CohortRejected(
-                "the mixture is the same as the normals",
-                where=mixture,
-                cure="Give unlabelled images, normal and abnormal, or a CSV whose label column names abnormal ones.",
-            )
-        shares = replace(
-            shares,
-            mixture_normals=plan.mixture_normals,
-            mixture_abnormals=plan.mixture_abnormals,
-            mixture_rate=plan.mixture_rate,
-        )
+    _check_normals(cohort, plan)
+    within = mixture is not None and Path(mixture) == Path(normals)
+    shares = _shares(cohort, plan, mixture_within=within)
     abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_patient(cohort.patients, abnormal, seed=plan.seed_of_split, shares=shares)
-    if mixture is not None and Path(mixture) != Path(normals):
+    split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
+    if mixture is not None and not within:
         cohort, split = _joined(cohort, split, mixture, plan)
+    _check_watched(cohort, split, plan)
+    _check_enough(cohort, split, plan, mixture)
+    return cohort, split
+
+
+def _check_normals(cohort: Cohort, plan: TrainingPlan) -> None:
+    normal = cohort.labelled("normal", "")
+    _check_parts(cohort, (), plan)  # before what knows no cure for several
+    check_normals(normal, together=regions(normal.series) if plan.several_parts else ())
+    check_alike(cohort.series, cohort.path)
+    _check_kind(cohort, plan)
+
+
+def _shares(cohort: Cohort, plan: TrainingPlan, *, mixture_within: bool) -> Shares:
+    """How the cohort is shared out, as the plan has it. Raises CohortRejected where that takes abnormal images and there are none."""
+    labelled = bool(cohort.labelled("abnormal").series)
+    if plan.watched == "auroc" and not labelled:
+        raise CohortRejected(
+            "no image is labelled abnormal, and the best epoch was to be told by such images",
+            where=cohort.path,
+            cure="Give a CSV whose label column names abnormal images, or leave out best_by.",
+        )
+    shares = Shares(
+        plan.train_share, plan.calibration_share, selection=plan.selection_share, stopping=plan.stopping_share
+    )
+    if not mixture_within:
+        return shares
+    if not labelled:
+        raise CohortRejected(
+            "the mixture is the same as the normals",
+            where=cohort.path,
+            cure="Give unlabelled images, normal and abnormal, or a CSV whose label column names abnormal ones.",
+        )
+    return replace(
+        shares,
+        mixture_normals=plan.mixture_normals,
+        mixture_abnormals=plan.mixture_abnormals,
+        mixture_rate=plan.mixture_rate,
+    )
+
+
+def _check_enough(cohort: Cohort, split: Split, plan: TrainingPlan, mixture: str | Path | None) -> None:
+    share = plan.calibration_share
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            f"{len(split.calibration)} images, those of {shares.calibration:.0%} of the patients, are too few to calibrate on",
-            where=normals,
-            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / shares.calibration)} patients at least.",
+            f"{len(split.calibration)} images, {share:.0%} of the cohort, are too few to calibrate on",
+            where=cohort.path,
+            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / share)} patients at least.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(
@@ -64,7 +100,29 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
             where=mixture,
             cure=f"Collect at least {FEWEST_MIXTURE} of patients who are not among the normals; several hundred are useful.",
         )
-    return cohort, split
+
+
+def watched_abnormals(cohort: Cohort, split: Split, plan: TrainingPlan) -> tuple[int, ...]:
+    """The abnormal images among those of the selection patients, where a run's best epoch is told by them; else none. Validation patients have no part."""
+    if plan.watched != "auroc":
+        return ()
+    return tuple(index for index in split.selection if cohort.series[index].label == "abnormal")
+
+
+def _check_watched(cohort: Cohort, split: Split, plan: TrainingPlan) -> None:
+    if plan.watched is None:
+        return
+    normal, abnormal = len(split.stopping), len(watched_abnormals(cohort, split, plan))
+    if plan.watched == "loss" and not normal:
+        raise CohortRejected(
+            "no normals are left to choose an epoch by", where=cohort.path, cure="Set a larger stopping_share."
+        )
+    if plan.watched == "auroc" and min(normal, abnormal) < FEWEST_WATCHED:
+        raise CohortRejected(
+            f"{normal} held-out normals and {abnormal} abnormal images are too few to choose an epoch by",
+            where=cohort.path,
+            cure=f"Set a larger stopping_share or selection_share, for {FEWEST_WATCHED} of each at least, or leave out best_by.",
+        )
 
 
 def _check_wanted(trainer: MethodTrainer, mixture: str | Path | None) -> None:
@@ -92,6 +150,7 @@ def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPla
     _check_kind(other, plan)
     # what tells two kinds of image apart would be learned instead of disease
     check_alike((*cohort.series, *other.series), other.path)
+    _check_parts(cohort, other.series, plan)
     known, copied = set(cohort.patients), copies(cohort.series, other.series)
     added = [
         series
@@ -101,6 +160,15 @@ def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPla
     first = len(cohort.series)
     joined = Cohort(cohort.path, (*cohort.series, *added), (*cohort.failures, *other.failures))
     return joined, replace(split, mixture=tuple(range(first, first + len(added))))
+
+
+def _check_parts(cohort: Cohort, mixture: Sequence[Series], plan: TrainingPlan) -> None:
+    """Raises CohortRejected when several body parts are together and nobody wants that, or somebody does and they are not all known."""
+    everything = (*cohort.series, *mixture)
+    if plan.several_parts:
+        check_known_parts(cohort.labelled("normal", "").series, everything, cohort.path)
+    else:
+        check_one_part(everything, cohort.path, cure=ONE_OF_ALL)
 
 
 def _check_kind(cohort: Cohort, plan: TrainingPlan) -> None:

@@ -18,12 +18,12 @@ from engine.models.bundle import Bundle
 from engine.models.card import Card, Metric
 from trainers import report
 from trainers.background import background_of
-from trainers.cohort import Cohort, mixed_sizes, write_table
+from trainers.cohort import Cohort, mixed_sizes, unnamed_patients, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
 from trainers.judging import LEARNED, Evaluation, Subject, judge, names_nobody, read_sides, without_learned
 from trainers.localisation import Region, localisation, marked, read_regions, regions_of
-from trainers.report.split_picture import SplitPart
+from trainers.repartition import repartition
 from trainers.studies import StudyRule, by_study
 
 _NOT_ALWAYS = (
@@ -78,7 +78,7 @@ def evaluate(
         _write_json(folder / "metrics.json", {name: m.model_dump() for name, m in evaluation.metrics.items()})
         _write_scores(folder / "scores.csv", evaluation, learned, wrong)
         report.write_plots(folder, subject, evaluation)
-        _write_split(folder, subject, evaluation, (*good.series, *bad.series, *learned))
+        _write_split(folder, subject, evaluation, Cohort(good.path, (*good.series, *bad.series, *learned)))
         _write_parts(folder, subject, evaluation, (normals, abnormals), study, say)
         if other is not None:
             _write_comparison(folder, subject, evaluation, other, (good, bad), say)
@@ -108,7 +108,7 @@ def _sides(
     normals: str | Path, abnormals: str | Path, cards: Sequence[Card], say: Callable[[str], None]
 ) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
     """Both cohorts without the patients learned from, and the images of these; says what was done."""
-    good, bad, learned = without_learned(*read_sides(normals, abnormals), cards)
+    good, bad, learned = without_learned(*read_sides(normals, abnormals, cards), cards)
     if learned:
         say(f"{len(learned)} images are left out: {LEARNED}")
     elif hidden := [card.id for card in cards if names_nobody(card)]:
@@ -116,7 +116,12 @@ def _sides(
             f"The card of {', '.join(hidden)} names no patient: if any of these was learned from, the figures flatter it."
             " Its card has those of its own validation."
         )
-    if sizes := mixed_sizes((*good.series, *bad.series)):
+    everyone = (*good.series, *bad.series)
+    if unnamed := unnamed_patients(everyone):
+        say(
+            f"{unnamed} If a model has learned from any of them, that cannot be told either, and the figures flatter it."
+        )
+    if sizes := mixed_sizes(everyone):
         say(sizes)
     return good, bad, learned
 
@@ -212,19 +217,12 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
-def _write_split(folder: Path, subject: Subject, evaluation: Evaluation, series: Sequence[Series]) -> None:
+def _write_split(folder: Path, subject: Subject, evaluation: Evaluation, given: Cohort) -> None:
     """split.png: the card's parts, found in this cohort or not, and what was judged."""
     if subject.card is None:
         return
-    owners = [one.patient_id or one.study_uid for one in series]
-    parts = []
-    for name, patients in subject.card.training.split.items():
-        here = set(patients)
-        labels = [one.label for one, owner in zip(series, owners, strict=True) if owner in here]
-        parts.append(SplitPart(name, len(patients), labels.count("normal"), labels.count("abnormal")))
-    ill = sum(evaluation.abnormal)
-    judged = SplitPart("judged here", len(set(evaluation.patients)), len(evaluation.abnormal) - ill, ill)
-    report.write_split(folder, subject, tuple(parts), judged)
+    judged = Cohort(given.path, evaluation.series)
+    report.write_split(folder, subject, repartition(subject.card, given, judged))
 
 
 def _write_scores(

@@ -9,6 +9,7 @@ they start from the same weights. Optimiser, rate, warm-up and moving average ar
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -48,6 +49,12 @@ class GlowPosteriorPlan(TrainingPlan):
     augmentation: Augmentation = Field(
         default_factory=lambda: Augmentation(shift=0, rotation=0, scale=0),
         description="none: an image that was turned is smoother than one that was not, and a density sees it",
+    )
+    mixture_normals: float = Field(
+        default=0.4,
+        ge=0,
+        lt=1,
+        description="of the training normals' patients, whose images join a mixture drawn from the same cohort: the paper's is half normal",
     )
     levels: int = Field(default=7, ge=1, description="fewer where the image is too small for them")
     depth: int = Field(default=32, ge=1, description="steps of each level")
@@ -95,9 +102,7 @@ class GlowPosteriorTrainer(MethodTrainer):
             self.optimizers[side] = adam
             self.flows[side], _ = fabric.setup(flow, adam)
         if plan.average_epochs:
-            self.checkpoint_rule = (
-                f"the moving average of the weights over about {plan.average_epochs:g} epochs, after the last"
-            )
+            self.shipped_weights = f"the moving average of the weights over about {plan.average_epochs:g} epochs,"
         self.epoch, self.steps_in_epoch = 0, 1
 
     def begin(self, images: TrainingImages) -> None:
@@ -145,11 +150,16 @@ class GlowPosteriorTrainer(MethodTrainer):
         self._move_average(batch.share)
         return found
 
-    def held_out_loss(self, normal: Tensor) -> Tensor:
-        """Bits per dimension of the flow of normals, with the noise of scoring."""
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """Bits per dimension of the flow of normals, with the noise of scoring; infinite while one flow learns for both, and the other cannot score."""
+        if self.epoch < self.plan.shared_epochs:
+            return math.inf
         model = self._scored()
-        bits = model.bits_per_dimension(model.normal(dequantised(normal, model.noise, self.plan.bits)))
-        return bits.mean().float()
+
+        def bits(x: Tensor) -> Tensor:
+            return model.bits_per_dimension(model.normal(dequantised(x, model.noise, self.plan.bits))).mean()
+
+        return self.mean_over_held(images, bits)
 
     def scoring_model(self) -> GlowPosterior:
         model = self._fresh()

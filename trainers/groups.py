@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from engine.imaging.cohort_csv import read_cohort_csv
 from engine.imaging.series import Series
+from engine.imaging.terms import age_in_years, region_of
 from engine.models.card import Metric
-from engine.scoring.applicability import age_in_years
 from trainers.metrics import measured, resampled_patients
 
 FINDINGS = ("findings", "finding", "rsna_class", "cause", "grade", "lesions")
@@ -63,7 +63,7 @@ class Groups:
 
 
 def facts_of(series: Sequence[Series], *tables: str | Path) -> list[Facts]:
-    """What the CSVs among `tables` say of each series beside its label, by column; view, sex and age from its tags where they are silent."""
+    """What the CSVs among `tables` say of each series beside its label, by column; view, sex, age and body part as the series has them, where it does."""
     rows = {
         row.path: row.others
         for table in tables
@@ -76,7 +76,7 @@ def facts_of(series: Sequence[Series], *tables: str | Path) -> list[Facts]:
         places = (one.sources[0], *map(str, Path(one.sources[0]).parents))
         stated = next((rows[place] for place in places if place in rows), {})
         tags = {"view": one.view, "sex": one.sex, "age": one.age, "body_part": one.body_part}
-        found.append({name: value for name, value in tags.items() if value} | dict(stated))
+        found.append(dict(stated) | {name: value for name, value in tags.items() if value})
     return found
 
 
@@ -139,6 +139,8 @@ def _parts(truth: npt.NDArray[np.bool_], facts: Sequence[Facts]) -> Iterator[Par
 
 def _group(column: str, fact: Facts) -> str:
     value = fact.get(column, "").strip()
+    if column == "body_part":
+        return region_of(value)
     return age_band(value) if column == "age" else value.upper()
 
 

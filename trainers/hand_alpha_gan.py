@@ -24,7 +24,7 @@ from torch import Tensor
 
 from engine.models.hand_alpha_gan import HandAlphaGAN
 from engine.models.masked_error import foreground, masked_mean
-from trainers.adversarial import AdversarialPlan, AdversarialTrainer, hinge_loss, taken_for_real
+from trainers.adversarial import AdversarialPlan, AdversarialTrainer, hinge_loss, redrawn_error, taken_for_real
 from trainers.method import Batch, TrainingImages
 
 
@@ -85,6 +85,11 @@ class HandAlphaGANTrainer(AdversarialTrainer):
             "discriminator": discriminator_loss.detach(),
             "code_discriminator": code_discriminator_loss.detach(),
         }
+
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """The score `mse`, of the code's mean. Losses about D and C say who is ahead in the game, and not how well it is played."""
+        network = self.network
+        return self.mean_over_held(images, lambda x: redrawn_error(x, network.generator(network.encoder(x)[0])))
 
     def finish(self, images: TrainingImages) -> None:
         self.network.eval()

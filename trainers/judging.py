@@ -17,13 +17,14 @@ import numpy as np
 from engine.errors import CohortRejected
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle, load_bundle
-from engine.models.card import Card, Metric
+from engine.models.card import Card, Metric, SplitBy
 from engine.models.shelf import find
 from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
 from trainers.cohort import Cohort, check_alike, check_apart, check_normals, read_cohort
 from trainers.metrics import RocCurve, measured, resampled_patients
+from trainers.parts import check_one_part, part_of_patient, patient_of
 
 FEWEST_ABNORMALS = 5
 FEWEST_SCORED = 5
@@ -32,7 +33,7 @@ SHORT_NUMBER = 6
 """Digits below which an ID that is a number is any site's, not one cohort's."""
 HASHED = re.compile("[0-9a-f]{12}")
 """A patient in the card of a site's own bundle (model_card.py)."""
-LEARNED = "a model was trained, calibrated or chosen on these patients"
+LEARNED = "a model was trained, calibrated or chosen on these patients, or on these parts of them"
 
 
 class _Scores(Protocol):
@@ -105,8 +106,15 @@ class Evaluation:
         return sorted(range(len(values)), key=lambda index: -values[index])
 
 
-def read_sides(normals: str | Path, abnormals: str | Path) -> tuple[Cohort, Cohort]:
-    """The two cohorts, by label where labels are given. Raises CohortRejected when they cannot be used."""
+def read_sides(normals: str | Path, abnormals: str | Path, cards: Sequence[Card]) -> tuple[Cohort, Cohort]:
+    """The two cohorts, by label where labels are given; each image has then that of its side.
+
+    Args:
+        cards: of the models that are to be judged on them: only those that know several body parts are judged on several.
+
+    Raises:
+        CohortRejected: they cannot be used.
+    """
     good = read_cohort(normals)
     bad = good if Path(normals) == Path(abnormals) else read_cohort(abnormals)
     if any(series.label for series in good.series):
@@ -114,15 +122,27 @@ def read_sides(normals: str | Path, abnormals: str | Path) -> tuple[Cohort, Coho
     if any(series.label for series in bad.series):
         bad = bad.labelled("abnormal")
     check_apart(good, bad)
-    check_normals(good)
-    check_alike((*good.series, *bad.series), bad.path)
-    if len(bad.series) < FEWEST_ABNORMALS:
+    everything = (*good.series, *bad.series)
+    for parts in {card.applicability.body_part for card in cards} or {()}:
+        check_normals(good, together=parts)
+        check_one_part(everything, bad.path, together=parts)
+    check_alike(everything, bad.path)
+    check_abnormals(bad)
+    return _called(good, "normal"), _called(bad, "abnormal")
+
+
+def check_abnormals(abnormals: Cohort) -> None:
+    """Raises CohortRejected unless there are enough to judge by."""
+    if len(abnormals.series) < FEWEST_ABNORMALS:
         raise CohortRejected(
-            f"{len(bad.series)} abnormal images are too few",
-            where=bad.path,
+            f"{len(abnormals.series)} abnormal images are too few",
+            where=abnormals.path,
             cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
         )
-    return good, bad
+
+
+def _called(cohort: Cohort, label: str) -> Cohort:
+    return replace(cohort, series=tuple(replace(one, label=label) for one in cohort.series))
 
 
 def without_learned(
@@ -130,28 +150,34 @@ def without_learned(
 ) -> tuple[Cohort, Cohort, tuple[Series, ...]]:
     """Both cohorts less the patients whom any of the models learned from, was calibrated on or was chosen by; and the images left out.
 
+    Of a model that was split by body part of a patient, less those parts of these patients, and what does not say which part it shows of them.
+
     Raises:
         CohortRejected: too few are left.
     """
-    here = {*normals.patients, *abnormals.patients}
-    learned = {patient for card in cards for patient in _learned(card, here)}
-    if not learned:
-        return normals, abnormals, ()
-
-    def kept(cohort: Cohort) -> Cohort:
-        pairs = zip(cohort.series, cohort.patients, strict=True)
-        return Cohort(cohort.path, tuple(s for s, who in pairs if who not in learned), cohort.failures)
-
-    good, bad = kept(normals), kept(abnormals)
-    sides = ((normals, normals.patients), (abnormals, abnormals.patients))
-    out = tuple(s for side, who in sides for s, w in zip(side.series, who, strict=True) if w in learned)
+    good, bad = normals, abnormals
+    out: list[Series] = []
+    for card in cards:
+        by = card.training.split_by
+        learned = learned_units(
+            card, {*normals.units(by), *abnormals.units(by)}
+        )  # of all: what another model takes away was here
+        good, bad = _without(good, by, learned, out), _without(bad, by, learned, out)
     if out and min(len(good.series), len(bad.series)) < FEWEST_SCORED:
         raise CohortRejected(
             f"{len(good.series)} normal and {len(bad.series)} abnormal images are left: {LEARNED}",
             where=normals.path,
             cure="Evaluate on patients whom the models have never seen.",
         )
-    return good, bad, out
+    return good, bad, tuple(out)
+
+
+def _without(cohort: Cohort, by: SplitBy, learned: set[str], out: list[Series]) -> Cohort:
+    """The cohort less these units, whose images join `out`."""
+    kept: list[Series] = []
+    for one, unit in zip(cohort.series, cohort.units(by), strict=True):
+        (out if unit in learned else kept).append(one)
+    return replace(cohort, series=tuple(kept))
 
 
 def names_nobody(card: Card) -> bool:
@@ -160,19 +186,25 @@ def names_nobody(card: Card) -> bool:
     return bool(who) and all(HASHED.fullmatch(patient) for patient in who)
 
 
-def _learned(card: Card, here: set[str]) -> set[str]:
-    """Those of the patients here whom a model has learned from.
+def learned_units(card: Card, here: set[str]) -> set[str]:
+    """Those of the patients here, or of their body parts, whom a model has learned from.
 
     An ID names the same person only within one cohort, so these must first be the card's: more than half of its IDs of that kind are here, or more
     than half of the patients here are named in its split by IDs that are no short numbers. A site's patients "1" and "2" are thus kept, as are
     all when the card holds salted hashes, which name nobody.
     """
-    split = card.training.split
-    learned = {patient for part, who in split.items() if part != "validation" for patient in who}
-    named = {who for part in split.values() for who in part if not (who.isdigit() and len(who) < SHORT_NUMBER)}
-    if 2 * len(learned & here) > len(learned) or 2 * len(named & here) > len(here):
-        return learned & here
-    return set()
+    split, by_part = card.training.split, card.training.split_by == "patient-and-body-part"
+    learned = {unit for part, units in split.items() if part != "validation" for unit in units}
+    named = {unit for part in split.values() for unit in part if not _anybodys(patient_of(unit) if by_part else unit)}
+    if 2 * len(learned & here) <= len(learned) and 2 * len(named & here) <= len(here):
+        return set()
+    # an image of a patient's that does not say which part it shows may be of one that was learned from
+    unsaid = {part_of_patient(patient_of(unit), "") for unit in learned} if by_part else set()
+    return (learned | unsaid) & here
+
+
+def _anybodys(patient: str) -> bool:
+    return patient.isdigit() and len(patient) < SHORT_NUMBER
 
 
 def judge(

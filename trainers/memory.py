@@ -1,19 +1,69 @@
-"""Estimates what a training step will hold in memory before the first one is taken, by taking a small one with a copy."""
+"""Estimates what a training step will hold in memory before the first one is taken, by taking a small one with a copy, and refuses what cannot fit.
+
+A system without memory left does not say so to a process on the processor: it ends the process, without a word. So that is told beforehand.
+"""
 
 from __future__ import annotations
 
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from engine.errors import NormascopeError, TrainingFailed
 from trainers.batches import epoch_batches
 from trainers.method import TrainingImages
+from trainers.one_device import fabric_on
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_of
 
 PROBE = 2
 """Images in the small step: batch normalisation needs two."""
+IMAGES_AT_ONCE = 16
+"""Images in memory while a cohort is prepared, as float32."""
+_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""What a container may use, where there is one."""
+
+
+def machine_memory() -> int:
+    """Bytes that the processes of this machine, or of this container, can have altogether; a lot where nobody knows."""
+    found = [1 << 62]
+    with suppress(AttributeError, ValueError, OSError):  # not a POSIX system
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(ValueError, OSError):  # "max", or no container
+        found.append(int(_LIMIT.read_text()))
+    return min(found)
+
+
+def check_size(plan: TrainingPlan) -> None:
+    """Raises NormascopeError when not even the images of a cohort can be prepared in this machine's memory."""
+    if IMAGES_AT_ONCE * 4 * math.prod(plan.size) > machine_memory():
+        size = " x ".join(map(str, plan.size))
+        raise NormascopeError(f"images of {size} do not fit into this machine's memory", cure="Choose a smaller size.")
+
+
+def check_step(needed: int, plan: TrainingPlan, graphs: int) -> str:
+    """What to say beforehand of a step on the processor that needs so many bytes: "" where it fits.
+
+    Args:
+        needed: as `step_memory` estimates it, all networks' graphs together.
+        graphs: how many there are, of which the largest at least is alive at one time.
+
+    Raises:
+        TrainingFailed: it cannot fit.
+    """
+    there = machine_memory()
+    if needed <= there:
+        return ""
+    cure = f"Train with a batch under {plan.batch} (--option batch=N) or at a smaller size."
+    if needed / graphs <= there:
+        return f"a step may need {needed / 1e9:.1f} GB of this machine's {there / 1e9:.1f}: the system may end the run. {cure}"
+    least = needed / graphs / 1e9
+    raise TrainingFailed(f"a step needs {least:.1f} GB at least, and this machine has {there / 1e9:.1f}", cure=cure)
 
 
 def step_memory(plan: TrainingPlan, images: TrainingImages, device: torch.device) -> int:
@@ -24,12 +74,7 @@ def step_memory(plan: TrainingPlan, images: TrainingImages, device: torch.device
     """
     probe = plan.model_copy(update={"batch": PROBE})
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=plan.precision,
-        )
-        trainer = trainer_of(probe, fabric)
+        trainer = trainer_of(probe, fabric_on(device, plan.precision))
         few = TrainingImages(images.normal[:PROBE], None if images.mixture is None else images.mixture[:PROBE])
         trainer.begin(few)
         trainer.begin_epoch(plan.epochs - 1)

@@ -133,9 +133,9 @@ class MemoryAutoencoderTrainer(MethodTrainer, ABC):
             self.memory.codes[first : first + len(part)] = self.network.encode(as_input(part, self.fabric.device))
         self.network.train()
 
-    def held_out_loss(self, normal: Tensor) -> Tensor:
+    def held_out_loss(self, images: TrainingImages) -> float:
         """The reconstruction's error: images that are not in the bank have no other loss."""
-        return squared_error(normal, self.network_in_use(normal)[1])
+        return self.mean_over_held(images, lambda x: squared_error(x, self.network_in_use(x)[1]))
 
     def scored_by(self, kind: type[SALAD]) -> SALAD:
         """The network with the part of the bank that holds normals."""

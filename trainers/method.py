@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.errors import TrainingFailed
 from engine.models.base import AnomalyModel
 from trainers.plan import TrainingPlan
 from trainers.together import share_gradients
@@ -29,8 +30,9 @@ class TrainingImages:
     Attributes:
         normal: [N, *S] known normals.
         mixture: [M, *S] unlabelled images, normal and abnormal, none of them among `normal`; None for methods that learn from normals alone.
-        held: [H, *S] normals that no weight learns from, for early stopping; None without it.
+        held: [H, *S] normals that no weight learns from, by which the best epoch is known; None where none is looked for.
         normal_patients, mixture_patients: [N] and [M], equal for images of one patient; None where each image is taken for a patient of its own.
+        held_abnormal: [A, *S] abnormal images that no weight learns from, where labels tell the best epoch; else None.
     """
 
     normal: Bytes
@@ -38,6 +40,7 @@ class TrainingImages:
     held: Bytes | None = None
     normal_patients: Patients | None = None
     mixture_patients: Patients | None = None
+    held_abnormal: Bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,7 @@ class MethodTrainer(ABC):
         mixture: whether the method learns from a second, unlabelled cohort: never, if it is given one, or always.
         modules: every network with weights to keep, by name, whatever else must survive a kill among their buffers; restored from a checkpoint.
         optimizers: likewise.
-        checkpoint_rule: which weights `scoring_model` takes, in words for the card.
+        shipped_weights, shipped_epoch: which weights `scoring_model` takes and after which epoch, in words for the card.
         findings: what the run found out that belongs in the card's recipe, JSON-able.
         taken: updates made since this trainer was.
         skipped: updates left out because a loss or a gradient was not finite.
@@ -78,13 +81,19 @@ class MethodTrainer(ABC):
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
-    checkpoint_rule: str = "the weights after the last epoch"
+    shipped_weights: str = "the weights"
+    shipped_epoch: str = "the last epoch"
 
     def __init__(self, plan: TrainingPlan, fabric: Fabric) -> None:
         self.plan = plan
         self.fabric = fabric
         self.taken = self.skipped = 0
         self.findings: dict[str, object] = {}
+
+    @property
+    def checkpoint_rule(self) -> str:
+        """Which weights are shipped, and why these, in words for the card."""
+        return f"{self.shipped_weights} after {self.shipped_epoch}"
 
     def begin(self, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
         """Called once before the first epoch of a run, resumed or not, and before weights are restored: make what depends on the cohort."""
@@ -110,12 +119,23 @@ class MethodTrainer(ABC):
     def finish(self, images: TrainingImages) -> None:  # noqa: B027 - most methods need nothing
         """Called after the last epoch: what the network for scoring needs besides its weights. Not part of the checkpoint; must be repeatable."""
 
-    def held_out_loss(self, normal: Tensor) -> Tensor:
-        """What early stopping watches: a 0-dimensional loss of [B, 1, *S] held-out normals, in eval mode; infinite while it is too early to judge.
+    @abstractmethod
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """What tells a better epoch without a label: a loss of `images.held`; infinite while it is too early to judge. Called in eval mode, without gradients.
 
-        Methods without one cannot stop early.
+        It depends on weights and images alone, not on how these fall into batches; noise, if any, is the same at every epoch.
         """
-        raise ValueError(f"{self.plan.method} has no loss on held-out normals to stop early by; leave out patience")
+
+    def held_batches(self, images: TrainingImages) -> Iterator[Tensor]:
+        """The held-out normals in order and as they are, [B, 1, *S] at a time. Raises TrainingFailed where there are none."""
+        held = held_normals(images)
+        for first in range(0, len(held), self.plan.batch):
+            yield as_input(held[first : first + self.plan.batch], self.fabric.device)
+
+    def mean_over_held(self, images: TrainingImages, loss: Callable[[Tensor], Tensor]) -> float:
+        """Mean over the held-out normals of a loss that is a mean over a batch, 0-dimensional."""
+        sums = [(float(loss(x)) * len(x), len(x)) for x in self.held_batches(images)]
+        return sum(total for total, _ in sums) / sum(count for _, count in sums)
 
     @abstractmethod
     def scoring_model(self) -> AnomalyModel:
@@ -149,6 +169,16 @@ class MethodTrainer(ABC):
                 return True
         self.skipped += 1
         return False
+
+
+def held_normals(images: TrainingImages) -> Bytes:
+    """[H, *S], at least one. Raises TrainingFailed."""
+    if images.held is None or not len(images.held):
+        raise TrainingFailed(
+            "no normals were held out to choose an epoch by",
+            cure="Set stopping_share, or leave out patience and best_by.",
+        )
+    return images.held
 
 
 def as_input(images: Bytes, device: torch.device) -> Tensor:

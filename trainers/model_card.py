@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from engine.imaging.series import Series
 from engine.models.base import AnomalyModel
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
 from trainers.calibrate import Calibrated
-from trainers.cohort import Cohort, inferred_applicability, mixed_sizes
+from trainers.cohort import Cohort, inferred_applicability, mixed_sizes, unnamed_patients
 from trainers.method import MethodTrainer
+from trainers.parts import in_words, regions
 from trainers.plan import TrainingPlan
 from trainers.split import Split
 from trainers.training import Progress
@@ -66,7 +68,7 @@ def written_card(
     """
     spec = model.spec
     normals = [cohort.series[index] for index in (*split.train, *split.calibration)]
-    summary = _cohort_summary(text, cohort, split, plan.seed_of_split)
+    summary = _cohort_summary(text, cohort, split, plan)
     return Card(
         id=text.id or name,
         title=text.title or name,
@@ -82,7 +84,12 @@ def written_card(
         recipe=recipe,
         evaluation_note=text.evaluation_note,
         paper=type(model).paper,
-        limits=(*text.limits, *_coarse(len(split.calibration)), *filter(None, [mixed_sizes(cohort.series)])),
+        limits=(
+            *text.limits,
+            *_coarse(len(split.calibration)),
+            *_several_parts(plan, [cohort.series[index] for index in split.train]),
+            *filter(None, [mixed_sizes(cohort.series), unnamed_patients(cohort.series)]),
+        ),
         licence=text.licence,
         versions={name: version(name) for name in ("normascope", "torch", "numpy")}
         | {"python": platform.python_version()},
@@ -109,8 +116,8 @@ def recipe_of(
     }
 
 
-def _cohort_summary(text: CardText, cohort: Cohort, split: Split, seed: int) -> CohortSummary:
-    parts = split.patients(cohort.patients)
+def _cohort_summary(text: CardText, cohort: Cohort, split: Split, plan: TrainingPlan) -> CohortSummary:
+    parts = split.who(cohort.units(plan.split_by))
     if not text.public_patients:
         # thrown away: the split can be compared within a card, and nobody can be found again
         salt = secrets.token_hex(16)
@@ -125,7 +132,8 @@ def _cohort_summary(text: CardText, cohort: Cohort, split: Split, seed: int) -> 
         n_calibration=len(split.calibration),
         n_validation_normal=abnormal.count(False),
         n_validation_abnormal=abnormal.count(True),
-        split_seed=seed,
+        split_seed=plan.seed_of_split,
+        split_by=plan.split_by,
         split=parts,
     )
 
@@ -136,6 +144,21 @@ def _coarse(normals: int) -> tuple[str, ...]:
     return (
         f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
     )
+
+
+def _several_parts(plan: TrainingPlan, learned: Sequence[Series]) -> Iterator[str]:
+    """What must be known of a model that reads several body parts, and of figures from a split that may divide a patient."""
+    found = regions(learned)
+    if len(found) > 1:
+        yield (
+            f"One model of {len(found)} body parts (it learned from {in_words(found)}): a percentile is among the normals of all of them, so that one"
+            " part may be flagged more often than another. Its figures for each part stand in an evaluation's groups."
+        )
+    if plan.split_by == "patient-and-body-part":
+        yield (
+            "Split by body part of a patient, as SALAD's on MURA: what it learned from and what it was judged on may be different parts of one patient,"
+            " which can flatter its figures."
+        )
 
 
 def _hashed(patient: str, salt: str) -> str:

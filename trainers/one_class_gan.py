@@ -30,14 +30,14 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.one_class_gan import Networks, OneClassGAN
-from trainers.method import Batch, MethodTrainer
-from trainers.plan import TrainingPlan
+from trainers.method import Batch, MethodTrainer, TrainingImages
+from trainers.plan import Augmentation, TrainingPlan
 
 DEVIATION = 0.02
 
 
 class OneClassGANPlan(TrainingPlan):
-    """The paper's (section 3.1); the noise and the channels are ours, as it leaves them open."""
+    """The paper's (section 3.1), which changes no image at random; the noise and the channels are ours, as it leaves them open."""
 
     trial: ClassVar[Mapping[str, Any]] = {"width": 16}
 
@@ -47,6 +47,7 @@ class OneClassGANPlan(TrainingPlan):
     batch: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=5e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation(shift=0, rotation=0, scale=0))
     width: int = Field(default=64, ge=1, description="channels after the first level")
     code: int = Field(default=100, ge=1)
     networks: Networks = Field(default="U+D+E", description="the paper's ablations: without D, E or both")
@@ -113,6 +114,26 @@ class OneClassGANTrainer(MethodTrainer):
             loss = loss + self.plan.code_weight * code + shown["features"]
         self.update("autoencoder", loss)  # equation 5
         return {name: value.detach() for name, value in shown.items()}
+
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """20 |x - x'|_1 + 8 |z - z'|^2 of noised normals: of U's and E's loss the terms that also score, with their weights there.
+
+        The noise stays: without it skips can hand the image through unseen, and an epoch that does so would be the best. It is drawn for one image
+        after another, the same at every epoch. D's verdict is left out, as it says how far D is ahead of U and not how well U draws; so are the
+        other maps, which do not score.
+        """
+        generator = torch.Generator().manual_seed(self.plan.seed)
+
+        def loss(x: Tensor) -> Tensor:
+            noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in x]).to(x.device)
+            reconstruction, maps = self.network.autoencoder(x + self.plan.noise * noise)
+            total = self.plan.reconstruction_weight * F.l1_loss(reconstruction, x)
+            if self.network.second_encoder is not None:
+                again = self.network.second_encoder(reconstruction)[-1]
+                total = total + self.plan.code_weight * F.mse_loss(again, maps[-1])
+            return total
+
+        return self.mean_over_held(images, loss)
 
     def scoring_model(self) -> OneClassGAN:
         model = OneClassGAN(**self.network.architecture)

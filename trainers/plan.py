@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.models.card import SplitBy
+
+BestBy = Literal["loss", "auroc"]
 Precision = Literal["32-true", "bf16-mixed"]
 """float16 is not among them: its losses would have to be scaled, and each method updates its networks by itself."""
 
@@ -77,10 +80,17 @@ class TrainingPlan(BaseModel):
     patience: int | None = Field(
         default=None,
         ge=1,
-        description="epochs without a lower loss on held-out normals after which to stop; the best epoch's weights are kept",
+        description="epochs without a better one after which to stop; the best epoch's weights are kept",
+    )
+    best_by: BestBy | None = Field(
+        default=None,
+        description=(
+            "which epoch is best, and kept: loss, the lowest on held-out normals, which needs no label; auroc, the highest of the ranking score, held-out "
+            "normals against labelled abnormal patients set apart for it. None: loss with patience, and without it the last epoch is kept"
+        ),
     )
     stopping_share: float = Field(
-        default=0.0, ge=0, lt=1, description="of the training normals' patients, held out to watch that loss"
+        default=0.0, ge=0, lt=1, description="of the training normals' patients, held out to tell the best epoch"
     )
     mixture_normals: float = Field(
         default=0.0,
@@ -100,6 +110,12 @@ class TrainingPlan(BaseModel):
         le=1,
         description="share of abnormal images to draw a mixture with, where labels are known; None takes the mixture as it is",
     )
+    train_share: float = Field(
+        default=0.7, gt=0, lt=1, description="of the normal patients (or units of `split_by`), to learn from"
+    )
+    calibration_share: float = Field(
+        default=0.12, gt=0, lt=1, description="of them, to make percentiles on; the rest validate"
+    )
     selection_share: float = Field(
         default=0.0,
         ge=0,
@@ -107,17 +123,47 @@ class TrainingPlan(BaseModel):
         description="of abnormal patients, for watching runs and choosing among them; never reported on",
     )
     seed: int = 0
-    split_seed: int | None = Field(default=None, description="of the split by patient alone; None takes `seed`")
+    split_seed: int | None = Field(default=None, description="of the split alone; None takes `seed`")
+    several_parts: bool = Field(
+        default=False, description="one model of several body parts, where every image says which it shows"
+    )
+    split_by: SplitBy = Field(
+        default="patient",
+        description="what stays on one side of the split; a body part of a patient is SALAD's unit, and means several_parts",
+    )
 
     @property
     def seed_of_split(self) -> int:
-        """What the split by patient is drawn with: runs that differ in `seed` alone may share it."""
+        """What the split is drawn with: runs that differ in `seed` alone may share it."""
         return self.seed if self.split_seed is None else self.split_seed
+
+    @property
+    def watched(self) -> BestBy | None:
+        """What tells the best epoch; None where none is looked for, and the last is kept."""
+        return "loss" if self.best_by is None and self.patience is not None else self.best_by
+
+    @model_validator(mode="before")
+    @classmethod
+    def _means_several_parts(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("split_by") == "patient-and-body-part":
+            if values.get("several_parts", True) is False:
+                raise ValueError("a split by patient-and-body-part is of several_parts")
+            return values | {"several_parts": True}
+        return values
 
     @model_validator(mode="after")
     def _watches_what_it_stops_by(self) -> Self:
-        if self.patience is not None and not self.stopping_share:
-            raise ValueError("patience needs a stopping_share of the normals to watch")
+        asked = "patience" if self.best_by is None else f"best_by {self.best_by}"
+        if self.watched and not self.stopping_share:
+            raise ValueError(f"{asked} needs a stopping_share of the normals to watch")
+        if self.watched == "auroc" and not self.selection_share:
+            raise ValueError(f"{asked} needs a selection_share of the abnormal patients to watch")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_somebody_to_validate(self) -> Self:
+        if self.train_share + self.calibration_share >= 1:
+            raise ValueError("train_share and calibration_share leave nobody to validate")
         return self
 
     @classmethod

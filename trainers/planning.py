@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import ValidationError
 
-from engine.errors import CohortRejected, NormascopeError
+from engine.errors import CohortRejected, NormascopeError, TrainingFailed
 from engine.models.card import Preprocessing
 from engine.models.inference import computes_bfloat16
 from engine.models.registry import METHODS
 from engine.preprocess import chosen_options
+from engine.scoring.scorer import is_out_of_memory
 from trainers.method import MethodTrainer
+from trainers.one_device import fabric_on
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_class, trainer_of
 
@@ -62,6 +63,7 @@ def planned(
     Raises:
         CohortRejected: no method has that name.
         NormascopeError: the plan cannot be carried out, with the reason.
+        TrainingFailed: there is no memory for the networks.
     """
     if method not in METHODS:
         raise CohortRejected(f"no method is called {method!r}", cure=f"Choose one of {', '.join(METHODS)}.")
@@ -69,15 +71,7 @@ def planned(
         plan = plan or default_plan(method, size, epochs, seed, device, options)
         for view in ({}, *plan.views):
             chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options | view))
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
-            precision=plan.precision,
-        )
-        trainer = trainer_of(plan, fabric)
-        if plan.patience is not None and type(trainer).held_out_loss is MethodTrainer.held_out_loss:
-            raise ValueError("it has no loss on held-out normals to stop early by; leave out patience")
-        return trainer
+        return trainer_of(plan, fabric_on(device, plan.precision))
     except ValueError as error:
         reason = str(error)
         if isinstance(error, ValidationError):
@@ -85,6 +79,12 @@ def planned(
             reason = " ".join([*(str(part) for part in first["loc"]), first["msg"]])
         raise NormascopeError(
             f"{method} cannot be trained so: {reason}", cure="Choose another size, number of epochs or option."
+        ) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingFailed(
+            f"{device} has no memory for the networks of {method}", cure="Choose a smaller size or narrower networks."
         ) from error
 
 

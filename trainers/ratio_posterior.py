@@ -128,7 +128,7 @@ class RatioPosteriorTrainer(MethodTrainer):
     plan_class = RatioPosteriorPlan
     plan: RatioPosteriorPlan
     mixture = "always"
-    checkpoint_rule = "the moving average of the weights after the last epoch"
+    shipped_weights = "the moving average of the weights"
 
     def __init__(self, plan: RatioPosteriorPlan, fabric: Fabric) -> None:
         super().__init__(plan, fabric)
@@ -259,20 +259,40 @@ class RatioPosteriorTrainer(MethodTrainer):
             "held_out_images": [len(known), len(mixture)],
         }
 
-    @torch.inference_mode()
+    def held_out_loss(self, images: TrainingImages) -> float:
+        """The logistic risk of a member on images that it learned nothing from, by its average: normals held out from all, and the mixture's of its own fold.
+
+        All members that have a fold judge each held-out normal, so that both sides are of single members and their mean is a member's risk. No label takes
+        part, as the mixture has none. The mixture's images are those that `finish` measures its risk on, which is then, of the epochs, near the lowest.
+        """
+        assert images.mixture is not None
+        members = self.average.members[: min(self.plan.members, self.plan.folds)]
+
+        def normal(x: Tensor) -> Tensor:
+            return torch.stack([F.softplus(-self._logits(member, x)).mean() for member in members]).mean()
+
+        mixture = self._by_left_out(images.mixture, self.folds[1])
+        return self.mean_over_held(images, normal) + float(np.logaddexp(0, mixture).mean())
+
     def held_out(self, images: TrainingImages) -> tuple[Floats, Floats]:
         """Logits of known normals and of mixture images, [N'] and [M'], by the average of the member that learned nothing from their fold."""
         assert images.mixture is not None
-        sides = []
-        for pixels, folds in zip((images.normal, images.mixture), self.folds, strict=True):
-            found = []
-            for member, left_out in zip(self.average.members, self._left_out(folds), strict=False):
-                for first in range(0, len(left_out), self.plan.batch):
-                    part = as_input(_picked(pixels, left_out[first : first + self.plan.batch]), self.fabric.device)
-                    terms = self.average.terms_of(member, part.contiguous(memory_format=torch.channels_last))
-                    found.append(terms.double().mean((1, 2, 3)).cpu().numpy())
-            sides.append(np.concatenate(found))
-        return sides[0], sides[1]
+        return self._by_left_out(images.normal, self.folds[0]), self._by_left_out(images.mixture, self.folds[1])
+
+    @torch.inference_mode()
+    def _by_left_out(self, pixels: Bytes, folds: Tensor) -> Floats:
+        """One side of `held_out`."""
+        found = []
+        for member, left_out in zip(self.average.members, self._left_out(folds), strict=False):
+            for first in range(0, len(left_out), self.plan.batch):
+                part = as_input(_picked(pixels, left_out[first : first + self.plan.batch]), self.fabric.device)
+                found.append(self._logits(member, part).cpu().numpy())
+        return np.concatenate(found)
+
+    def _logits(self, member: nn.Module, x: Tensor) -> Tensor:
+        """[B] float64 of [B, 1, S, S], by an averaged member."""
+        terms = self.average.terms_of(member, x.contiguous(memory_format=torch.channels_last))
+        return terms.double().mean((1, 2, 3))
 
     def _left_out(self, folds: Tensor) -> list[npt.NDArray[np.int64]]:
         """Of each member that has a fold of its own, the images in it."""

@@ -44,7 +44,7 @@ on selection patients of the paediatric chests."""
 
 def measured_checks(bundle: Bundle, table: Path, boxes: Path | None = None) -> dict[str, Any]:
     """Shortcuts, and localisation where boxes are given, on the patients whom the bundle has not learned from. For the card's recipe."""
-    good, bad, _ = without_learned(*read_sides(table, table), (bundle.card,))
+    good, bad, _ = without_learned(*read_sides(table, table, [bundle.card]), [bundle.card])
     found: dict[str, Any] = {"shortcut_checks": shortcut_checks(bundle, good, bad)}
     if boxes is not None:
         found["localisation"] = _localised(bundle, good, bad, boxes)

@@ -16,13 +16,13 @@ import torch
 
 from engine.errors import CohortRejected, NormascopeError
 from engine.models.bundle import Bundle, load_bundle, save_bundle
-from engine.models.card import CARD_VERSION, Card
+from engine.models.card import CARD_VERSION, Card, SplitBy
 from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
 from trainers.draw import FEWEST_CALIBRATION
-from trainers.judging import judge
+from trainers.judging import judge, learned_units
 from trainers.shell import run_command
 
 
@@ -36,31 +36,39 @@ class Recalibrated:
     failures: tuple[NormascopeError, ...]
 
 
-def recalibrate(model: str | Path, normals: str | Path, out: str | Path, *, device: str = "auto") -> Recalibrated:
+def recalibrate(
+    model: str | Path, normals: str | Path, out: str | Path, *, device: str = "auto", cohort_name: str | None = None
+) -> Recalibrated:
     """Write `out`: the same weights, with percentiles and heatmap tables of `normals`.
 
     Where `normals` is the cohort that the card names, its own calibration patients are used, and its validation patients are judged again; else
     every image given is a calibration normal, none of them may be one that the model learned from, and the card's figures stay those of its own
     validation.
 
+    Args:
+        cohort_name: what the card calls the normals; None is their file's or folder's name.
+
     Raises:
-        CohortRejected: too few normals, or images labelled abnormal among them.
+        CohortRejected: too few normals, or images labelled abnormal or learned from among them.
         BundleRejected, StorageUnavailable.
     """
     bundle, target = load_bundle(find(model).path), choose_device(device)
     cohort = read_cohort(normals)
     split = {part: set(patients) for part, patients in bundle.card.training.split.items()}
-    own = split.get("calibration", set()) <= set(cohort.patients) and bool(split.get("calibration"))
+    by, parts = bundle.card.training.split_by, bundle.card.applicability.body_part
+    own = split.get("calibration", set()) <= set(cohort.units(by)) and bool(split.get("calibration"))
     if own:
-        chosen = _of(cohort, split["calibration"])  # as it was split: normals by definition
+        chosen = _of(cohort, by, split["calibration"])  # as it was split: normals by definition
     else:
-        check_normals(chosen := cohort)
+        check_normals(chosen := cohort, together=parts)
+        _check_unknown(chosen, bundle.card)
     found = list(decoded(chosen.series, bundle.card.preprocessing, bundle.card.input.size))
     inputs = [item for item in found if not isinstance(item, NormascopeError)]
     failures = tuple(item for item in found if isinstance(item, NormascopeError))
     if len(inputs) < FEWEST_CALIBRATION:
         raise CohortRejected("too few normals could be read", where=normals, cure="Check the files.")
-    tables = calibrate(bundle.model, inputs, f"{len(inputs)} normals of {Path(chosen.path).name}", target)
+    named = cohort_name or Path(chosen.path).name
+    tables = calibrate(bundle.model, inputs, f"{len(inputs)} normals of {named}", target)
     changes: dict[str, Any] = {
         "card_version": CARD_VERSION,
         "calibration": tables.calibration.model_copy(
@@ -72,15 +80,29 @@ def recalibrate(model: str | Path, normals: str | Path, out: str | Path, *, devi
     }
     card = bundle.card.model_copy(update=changes)
     if own and split.get("validation"):
-        card = card.model_copy(update={"evaluation": _judged(bundle, card, _of(cohort, split["validation"]), device)})
+        card = card.model_copy(
+            update={"evaluation": _judged(bundle, card, _of(cohort, by, split["validation"]), device)}
+        )
     digest = save_bundle(
         out, bundle.model, card, tables.heatmap_mean, tables.heatmap_p99, dtype=_stored_type(bundle.path)
     )
     return Recalibrated(Path(out), digest, card, (*cohort.failures, *failures))
 
 
-def _of(cohort: Cohort, patients: set[str]) -> Cohort:
-    kept = (series for series, who in zip(cohort.series, cohort.patients, strict=True) if who in patients)
+def _check_unknown(cohort: Cohort, card: Card) -> None:
+    """Raises CohortRejected when any normal is one that the network learned from: it finds these too normal, and every other image would be flagged."""
+    by = card.training.split_by
+    known = learned_units(card, set(cohort.units(by))) - set(card.training.split.get("calibration", ()))
+    if known:
+        raise CohortRejected(
+            f"the model learned from {len(known)} of these patients",
+            where=cohort.path,
+            cure="Give normals of other patients, or the model's own table of labels.",
+        )
+
+
+def _of(cohort: Cohort, by: SplitBy, units: set[str]) -> Cohort:
+    kept = (series for series, unit in zip(cohort.series, cohort.units(by), strict=True) if unit in units)
     return Cohort(cohort.path, tuple(kept), cohort.failures)
 
 
@@ -103,9 +125,10 @@ def main() -> None:
         "--normals", required=True, help="normals: anything that can be opened, or the model's own labels.csv"
     )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cohort", help="what the card calls the normals; their file's or folder's name when left out")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
-    made = recalibrate(asked.model, asked.normals, asked.out, device=asked.device)
+    made = recalibrate(asked.model, asked.normals, asked.out, device=asked.device, cohort_name=asked.cohort)
     print(made.path, made.hash, {name: (m.auroc, m.auroc_ci95) for name, m in made.card.evaluation.items()})
 
 

@@ -23,8 +23,8 @@ from scipy.stats import t as student
 
 from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
-from trainers.cohort import write_table, write_whole
-from trainers.judging import judge, read_sides, without_learned
+from trainers.cohort import read_cohort, write_table, write_whole
+from trainers.judging import check_abnormals, judge, read_sides, without_learned
 from trainers.model_card import CardText
 from trainers.report.curves import several_runs
 from trainers.report.drawing import save
@@ -85,9 +85,12 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
         raise CohortRejected("one run has no spread", where=asked.normals, cure="Ask for at least two runs.")
     asked.out.mkdir(parents=True, exist_ok=True)
     _check_same(asked)
+    kept_runs = [asked.out / f"run-{number:02d}.json" for number in range(runs)]
+    if not all(kept.exists() for kept in kept_runs):
+        # a cohort that cannot be judged on is refused before anything is learned
+        check_abnormals(read_cohort(asked.normals).labelled("abnormal"))
     done = []
-    for number in range(runs):
-        kept = asked.out / f"run-{number:02d}.json"
+    for number, kept in enumerate(kept_runs):
         if kept.exists():
             done.append(Run(**json.loads(kept.read_text())))
             continue
@@ -130,7 +133,7 @@ def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
         ),  # the split must name its patients, so that those learned from are not judged on
         on_progress=lambda progress: on_run(f"run {number + 1}: {progress}"),
     )
-    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals), [trained.card])
+    good, bad, _ = without_learned(*read_sides(asked.normals, asked.normals, [trained.card]), [trained.card])
     found = judge(load_bundle(bundle), good, bad, device=asked.device)
     bundle.unlink()
     curves = {name: np.interp(GRID, c.false_positive_rate, c.sensitivity).tolist() for name, c in found.curves.items()}
@@ -162,7 +165,7 @@ def spread(runs: Sequence[Run], score: str, vary: Vary) -> Spread:
 def write_report(out: Path, variants: Mapping[str, Sequence[Run]], vary: Vary) -> dict[str, dict[str, Spread]]:
     """repeats.json, repeats.csv (a row a variant and score) and a mean ROC curve a variant; returns the spreads."""
     found = {name: {score: spread(runs, score, vary) for score in runs[0].aurocs} for name, runs in variants.items()}
-    over = "random splits by patient" if vary == "split" else "seeds on one split"
+    over = "random splits" if vary == "split" else "seeds on one split"
     note = (
         f"AUROC over {over}: mean, standard deviation of the single runs, and Student's 95% interval of the mean"
         + (

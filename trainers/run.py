@@ -1,4 +1,4 @@
-"""From a folder of normals to a calibrated bundle: read, check, split by patient, prepare, train, calibrate, evaluate, write. Runs no loss of its own."""
+"""From a folder of normals to a calibrated bundle: read, check, split, prepare, train, calibrate, evaluate, write. Runs no loss of its own."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded, mixed_sizes
 from trainers.devices import check_devices
-from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts
+from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
-from trainers.memory import step_memory
+from trainers.memory import check_size, check_step, step_memory
 from trainers.method import MethodTrainer
 from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
@@ -67,9 +67,9 @@ def train(
 ) -> Trained:
     """Train a method on normals and write a calibrated bundle to `out`.
 
-    Normals are split by patient: 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV whose labels name abnormal images too,
-    these are never learned from as normals and serve to validate; images with any other label ("uncertain") are left out. What a run needs to go
-    on lies in a folder beside `out` (`NAME.run`) until it is done.
+    Normals are split by patient, or as the plan's `split_by` says: by default 70% are learned from, 12% calibrate, 18% validate. Where `normals` is a CSV
+    whose labels name abnormal images too, these are never learned from as normals and serve to validate; images with any other label ("uncertain") are left
+    out. What a run needs to go on lies in a folder beside `out` (`NAME.run`) until it is done.
 
     Args:
         method: a key of engine.models.registry.METHODS.
@@ -100,11 +100,15 @@ def train(
     check_devices(target, count)
     trainer = planned(kept or plan, method, size, epochs, seed, target, options or {})
     check_shares(trainer.plan, count)
+    check_size(trainer.plan)
     cohort, split = drawn_cohorts(trainer, normals, mixture)
     run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target, count)
     with _said_in_words(run):
-        history, failures = _learn(run, kept is not None, on_progress)
-    model, dtype, found = _calibrated(run, text.cohort or Path(normals).name)
+        _check_calibration(run)
+        history, failures, unread = _learn(run, kept is not None, on_progress)
+        inputs, failed = _calibration_inputs(run)
+        model, dtype, found = _calibrated(run, inputs, text.cohort or Path(normals).name)
+    failures, split = (*failures, *failed.values()), split.without(unread | failed.keys())
     recipe = recipe_of(trainer, history, found, target, count) | text.recipe
     card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
     # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
@@ -161,10 +165,28 @@ def _said_in_words(run: _Run) -> Iterator[None]:
         ) from error
 
 
+def _check_calibration(run: _Run) -> None:
+    """Raises CohortRejected unless enough images can be read to calibrate on: after the last epoch it would be told too late."""
+    series = [run.cohort.series[index] for index in run.split.calibration]
+    readable, reason = 0, ""
+    for found in decoded(series, run.preprocessing, run.trainer.plan.size):
+        if isinstance(found, NormascopeError):
+            reason = reason or f" (the first reason: {found})"
+            continue
+        readable += 1
+        if readable == FEWEST_CALIBRATION:
+            return
+    raise CohortRejected(
+        f"only {readable} of the {len(series)} images to calibrate on could be read{reason}",
+        where=run.cohort.path,
+        cure="Check the files, or take out those that cannot be used.",
+    )
+
+
 def _learn(
     run: _Run, resume: bool, on_progress: OnProgress | None
-) -> tuple[list[Progress], tuple[NormascopeError, ...]]:
-    """Prepare the training images and run every epoch; returns these, and the files that could not be read."""
+) -> tuple[list[Progress], tuple[NormascopeError, ...], frozenset[int]]:
+    """Prepare the training images and run every epoch; returns these, why files could not be read, and which of the cohort these are."""
     trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
     run.folder.mkdir(parents=True, exist_ok=True)
     if resume:
@@ -180,24 +202,44 @@ def _learn(
 
     if sizes := mixed_sizes(run.cohort.series):
         say(sizes)
-    images, failures = training_images(
-        run.cohort, run.split, (run.preprocessing, *_views(run)), plan.size, run.folder, say
+    images, failures, unread = training_images(
+        run.cohort,
+        run.split,
+        (run.preprocessing, *_views(run)),
+        plan.size,
+        run.folder,
+        say,
+        abnormal=watched_abnormals(run.cohort, run.split, plan),
     )
     share = plan.model_copy(update={"batch": plan.batch // run.devices})
     needed = step_memory(share, images, trainer.fabric.device)
     trainer.findings["memory_bytes_estimated"] = needed
     say(f"a step needs about {needed / 1e9:.2f} GB" + (" on each device" if run.devices > 1 else ""))
+    if trainer.fabric.device.type == "cpu" and (
+        tight := check_step(run.devices * needed, plan, len(trainer.optimizers))
+    ):
+        say(tight)
     together = run_training if run.devices == 1 else partial(train_together, run.devices)
-    return together(trainer, images, checkpoint, resume=resume, on_progress=on_progress), failures
+    return together(trainer, images, checkpoint, resume=resume, on_progress=on_progress), failures, unread
 
 
-def _calibrated(run: _Run, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
-    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
+def _calibration_inputs(run: _Run) -> tuple[Inputs, dict[int, NormascopeError]]:
+    """What the network sees of the calibration normals, and why others, by their place in the cohort, could not be read."""
     series = [run.cohort.series[index] for index in run.split.calibration]
-    found = decoded(series, run.preprocessing, run.trainer.plan.size)
-    inputs = [item for item in found if not isinstance(item, NormascopeError)]
-    if len(inputs) < FEWEST_CALIBRATION:
-        raise CohortRejected("too few calibration images could be read", where=run.cohort.path, cure="Check the files.")
+    inputs: Inputs = []
+    failed: dict[int, NormascopeError] = {}
+    for index, found in zip(
+        run.split.calibration, decoded(series, run.preprocessing, run.trainer.plan.size), strict=True
+    ):
+        if isinstance(found, NormascopeError):
+            failed[index] = found
+        else:
+            inputs.append(found)
+    return inputs, failed
+
+
+def _calibrated(run: _Run, inputs: Inputs, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
+    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
     model, dtype = _as_stored(run.trainer.scoring_model().cpu(), inputs, run.device)
     return model, dtype, calibrate(model, inputs, f"{len(inputs)} held-out normals of {cohort}", run.device)
 
@@ -215,8 +257,11 @@ def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, de
     """The card with the figures of the bundle as written, if the validation part has enough images of both classes."""
     validation = Cohort(cohort.path, tuple(cohort.series[index] for index in split.validation))
     good, bad = validation.labelled("normal", ""), validation.labelled("abnormal")
-    if min(len(good.series), len(bad.series)) < FEWEST_SCORED:
-        left = f"{len(good.series)} normal and {len(bad.series)} abnormal images were left to judge it on"
-        note = f"Not measured: {left}. Evaluate it on labelled images of other patients before anyone reads with it."
-        return card.model_copy(update={"evaluation_note": f"{card.evaluation_note} {note}".strip()})
-    return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})
+    reason = f"{len(good.series)} normal and {len(bad.series)} abnormal images were left to judge it on"
+    if min(len(good.series), len(bad.series)) >= FEWEST_SCORED:
+        try:
+            return card.model_copy(update={"evaluation": judge(load_bundle(interim), good, bad, device=device).metrics})
+        except CohortRejected as error:  # files that cannot be read: what was learned is kept all the same
+            reason = error.what
+    note = f"Not measured: {reason}. Evaluate it on labelled images of other patients before anyone reads with it."
+    return card.model_copy(update={"evaluation_note": f"{card.evaluation_note} {note}".strip()})

@@ -14,10 +14,13 @@ from torch import Tensor
 
 from engine.errors import TrainingFailed
 from engine.models.freed_memory import keep_freed_memory
+from engine.models.registry import model_class
 from trainers.batches import Part, epoch_batches
 from trainers.checkpoint import load_checkpoint, load_modules, save_checkpoint, save_modules
-from trainers.method import MethodTrainer, TrainingImages, as_input
+from trainers.method import MethodTrainer, TrainingImages
+from trainers.plan import BestBy, TrainingPlan
 from trainers.together import gathered, share_statistics
+from trainers.watching import held_out_auroc, held_out_loss
 
 DEVICES_APART, STEPS_APART = 2_654_435_761, 1 << 31
 """Between seeds, of which the processor's generator takes the lowest 32 bits: epochs and devices never come to the same."""
@@ -27,7 +30,8 @@ DEVICES_APART, STEPS_APART = 2_654_435_761, 1 << 31
 class Progress:
     """Where a run is. `share` of the whole is done, in [0, 1]; `what` says it in words.
 
-    `waited` is the share of the time in which the device had nothing to do because images were not ready; `held_out_loss` is early stopping's.
+    `waited` is the share of the time in which the device had nothing to do because images were not ready; `held_out_loss`
+    and `held_out_auroc` tell the best epoch, where one is looked for.
     """
 
     epoch: int
@@ -39,12 +43,15 @@ class Progress:
     skipped: int = 0
     waited: float = 0.0
     held_out_loss: float | None = None
+    held_out_auroc: float | None = None
 
     def __str__(self) -> str:
         if not self.epoch:
             return self.what
         losses = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.losses.items())
         held = f"; held-out normals {self.held_out_loss:.4g}" if self.held_out_loss is not None else ""
+        if self.held_out_auroc is not None:
+            held += f", AUROC {self.held_out_auroc:.3f} beside abnormal ones"
         skipped = f"; {self.skipped} steps skipped as not finite" if self.skipped else ""
         what = f"{self.what}, " if self.what else ""
         timing = f"{self.seconds:.0f} s, {self.waited:.0%} waiting for images"
@@ -82,7 +89,7 @@ def run_training(
         TrainingFailed: no step of an epoch gave a finite loss.
     """
     history = every_epoch(trainer, images, checkpoint, resume=resume, on_progress=on_progress)
-    _finish(trainer, images, checkpoint)
+    _finish(trainer, images, checkpoint, history)
     return history
 
 
@@ -101,11 +108,11 @@ def every_epoch(
     history = _begun(trainer, images, checkpoint if resume else None, generators)
     kept = checkpoint if fabric.is_global_zero else None
     clock = _Clock(time.monotonic() - (history[-1].seconds if history else 0.0))
-    while len(history) < plan.epochs and not _patience_is_over(history, plan.patience):
+    while len(history) < plan.epochs and not _patience_is_over(history, plan):
         with clock.epoch():
             # the first device's loss and time count for all: they decide when to stop, and must not differ by a rounding
             progress = fabric.broadcast(_epoch(trainer, images, generators, len(history), clock))
-            if kept is not None and _is_best(progress, history):
+            if kept is not None and _is_best(progress, history, plan.watched):
                 save_modules(_best(kept), trainer)
             history.append(progress)
             if kept is not None:
@@ -122,7 +129,7 @@ def taken_over(trainer: MethodTrainer, images: TrainingImages, checkpoint: Path)
     known = dict(trainer.findings)
     history = _begun(trainer, images, checkpoint, _generators(trainer.plan.seed))
     trainer.findings = known | trainer.findings
-    _finish(trainer, images, checkpoint)
+    _finish(trainer, images, checkpoint, history)
     return history
 
 
@@ -137,11 +144,11 @@ def _begun(
     return [Progress(**entry) for entry in load_checkpoint(checkpoint, trainer, generators)["history"]]
 
 
-def _finish(trainer: MethodTrainer, images: TrainingImages, checkpoint: Path | None) -> None:
-    """Take the best epoch's weights where patience watched, and make what scoring needs besides weights."""
-    if trainer.plan.patience is not None and checkpoint is not None and _best(checkpoint).exists():
+def _finish(trainer: MethodTrainer, images: TrainingImages, checkpoint: Path | None, history: list[Progress]) -> None:
+    """Take the best epoch's weights where one was looked for, and make what scoring needs besides weights."""
+    if trainer.plan.watched is not None and checkpoint is not None and _best(checkpoint).exists():
         load_modules(_best(checkpoint), trainer)
-        trainer.checkpoint_rule = "the epoch with the lowest loss on normals held out for it"
+        trainer.shipped_epoch = _best_in_words(trainer, images, history)
     trainer.finish(images)
 
 
@@ -185,14 +192,16 @@ def _epoch(
     epoch: int,
     clock: _Clock,
 ) -> Progress:
-    """One epoch, counted from 0, from its seed to its loss on held-out normals."""
+    """One epoch, counted from 0, from its seed to what held-out images say of it."""
     plan, began = trainer.plan, time.monotonic()
     _seed_epoch(trainer, generators["steps"], epoch)
     what = trainer.begin_epoch(epoch)
     losses, waited = _every_batch(trainer, images, generators)
     share_statistics(trainer.fabric, trainer.modules.values())
     trainer.end_epoch(epoch, images)
-    held = _held_out_loss(trainer, images) if plan.patience is not None else torch.inf
+    held = held_out_loss(trainer, images) if plan.watched is not None else None
+    # no loss, no verdict: while a network is still growing, what it would say of an image is nothing that was learned
+    auroc = held_out_auroc(trainer, images) if plan.watched == "auroc" and held is not None else None
     return Progress(
         epoch=epoch + 1,
         epochs=plan.epochs,
@@ -202,7 +211,8 @@ def _epoch(
         seconds=round(clock.seconds, 1),
         skipped=trainer.skipped,
         waited=round(waited / max(time.monotonic() - began, 1e-9), 4),
-        held_out_loss=held if math.isfinite(held) else None,
+        held_out_loss=held,
+        held_out_auroc=auroc,
     )
 
 
@@ -240,36 +250,36 @@ def _every_batch(
     return losses, waited
 
 
-def _held_out_loss(trainer: MethodTrainer, images: TrainingImages) -> float:
-    """Mean loss over the held-out normals, without augmentation; networks are put back into training mode."""
-    if images.held is None or not len(images.held):
-        raise TrainingFailed(
-            "no normals were held out to stop early by", cure="Set stopping_share, or leave out patience."
-        )
-    for module in trainer.modules.values():
-        module.eval()
-    total, size = 0.0, trainer.plan.batch
-    with torch.no_grad():
-        for first in range(0, len(images.held), size):
-            part = images.held[first : first + size]
-            total += float(trainer.held_out_loss(as_input(part, trainer.fabric.device))) * len(part)
-    for module in trainer.modules.values():
-        module.train()
-    return total / len(images.held)
+def _badness(progress: Progress, watched: BestBy | None) -> float:
+    """What the best epoch has least of; infinite for an epoch that cannot be judged."""
+    if watched == "auroc":
+        return math.inf if progress.held_out_auroc is None else -progress.held_out_auroc
+    return math.inf if progress.held_out_loss is None else progress.held_out_loss
 
 
-def _held(progress: Progress) -> float:
-    return torch.inf if progress.held_out_loss is None else progress.held_out_loss
+def _is_best(progress: Progress, history: list[Progress], watched: BestBy | None) -> bool:
+    """Whether it is better than every epoch before it."""
+    return _badness(progress, watched) < min((_badness(earlier, watched) for earlier in history), default=math.inf)
 
 
-def _is_best(progress: Progress, history: list[Progress]) -> bool:
-    """Whether its loss on held-out normals is the lowest so far."""
-    return _held(progress) < min((_held(earlier) for earlier in history), default=torch.inf)
-
-
-def _patience_is_over(history: list[Progress], patience: int | None) -> bool:
-    """Whether the lowest loss on held-out normals lies `patience` epochs back or more. Never before there is a finite one."""
-    if patience is None or not history:
+def _patience_is_over(history: list[Progress], plan: TrainingPlan) -> bool:
+    """Whether the best epoch lies `patience` epochs back or more. Never before there is one that can be judged."""
+    if plan.patience is None or not history:
         return False
-    values = [_held(progress) for progress in history]
-    return math.isfinite(min(values)) and len(values) - 1 - values.index(min(values)) >= patience
+    values = [_badness(progress, plan.watched) for progress in history]
+    return math.isfinite(min(values)) and len(values) - 1 - values.index(min(values)) >= plan.patience
+
+
+def _best_in_words(trainer: MethodTrainer, images: TrainingImages, history: list[Progress]) -> str:
+    """Which epoch was kept and why, for the card; of equally good epochs it is the first."""
+    watched = trainer.plan.watched
+    best = min(history, key=lambda progress: _badness(progress, watched))
+    normals = 0 if images.held is None else len(images.held)
+    which = f"epoch {best.epoch} of {len(history)}"
+    if watched == "loss" or images.held_abnormal is None:
+        return f"{which}, the one with the lowest loss on {normals} normals held out for it; no label was read"
+    score = model_class(trainer.plan.method).primary_score
+    return (
+        f"{which}, the one whose {score} told {len(images.held_abnormal)} abnormal images of patients set apart for it best from {normals} held-out "
+        f"normals (AUROC {best.held_out_auroc:.3f}); the labels of these were read"
+    )

@@ -1,4 +1,4 @@
-"""Prepares the images that a run learns from: its normals, its mixture, and the normals it stops early by. Trains nothing."""
+"""Prepares the images that a run learns from, its normals and its mixture, and those that tell its best epoch. Trains nothing."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ def training_images(
     size: tuple[int, ...],
     folder: Path,
     say: Callable[[str], None],
-) -> tuple[TrainingImages, tuple[NormascopeError, ...]]:
-    """Every part of the cohort that a weight or early stopping sees, and the files that could not be read.
+    *,
+    abnormal: Sequence[int] = (),
+) -> tuple[TrainingImages, tuple[NormascopeError, ...], frozenset[int]]:
+    """Every part of the cohort that a weight or the choice of an epoch sees, why the others could not be read, and which of the cohort these are.
 
     Args:
-        views: what images are prepared with; the first is scoring's, and the only one for early stopping.
+        views: what images are prepared with; the first is scoring's, and the only one of images that no weight learns from.
         folder: keeps what is prepared, for a run that is resumed.
         say: told in words how far it is.
+        abnormal: images of the cohort that tell the best epoch beside the held-out normals; see `draw.watched_abnormals`.
 
     Raises:
         CohortRejected: too few normals could be read.
@@ -48,19 +51,21 @@ def training_images(
         )
     mixture, mixture_patients = preparation.part("unlabelled images", split.mixture, views)
     held, _ = preparation.part("images to stop by", split.stopping, views[:1])
-    images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients)
-    return images, tuple(preparation.failures)
+    held_abnormal, _ = preparation.part("abnormal images to stop by", abnormal, views[:1])
+    images = TrainingImages(normal, mixture, held, normal_patients, mixture_patients, held_abnormal)
+    return images, tuple(preparation.failures), frozenset(preparation.unread)
 
 
 @dataclass
 class _Preparation:
-    """What every part of a cohort is prepared with; `failures` grows with each."""
+    """What every part of a cohort is prepared with; `failures` and `unread`, the images that they are of, grow with each."""
 
     cohort: Cohort
     size: tuple[int, ...]
     folder: Path
     say: Callable[[str], None]
     failures: list[NormascopeError] = field(default_factory=list)
+    unread: set[int] = field(default_factory=set)
 
     def part(
         self, what: str, indices: Sequence[int], views: Sequence[Preprocessing]
@@ -83,6 +88,7 @@ class _Preparation:
             found = prepare_cohort(series, view, self.size, self.folder, on_share)
             if number == 0:
                 self.failures.extend(found.failures)  # a file that cannot be read fails in every view
+                self.unread |= set(indices) - {indices[place] for place in found.kept}
             images.append(found.images)
             owners += [self.cohort.patients[indices[place]] for place in found.kept]
         prepared = images[0] if len(images) == 1 else np.concatenate(images)

@@ -38,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("open_files", "File", "Open files…", ("Ctrl+Shift+O",), "ph.file-plus", "Open DICOM, PNG, JPEG, NIfTI, zip or a cohort CSV"),
     Command("open_demo", "File", "Open the demo", ("Ctrl+D",), "ph.flask", "Make a sample cohort of phantoms and score it"),
     Command("stop_opening", "File", "Stop opening", ("Ctrl+.",), "ph.stop", "Stop looking for images; what was found stays"),
+    Command("open_evaluation", "File", "Open an evaluation…", ("Ctrl+E",), "ph.chart-line", "Show the figures and pictures of an evaluation"),
     Command("quit", "File", "Quit", ("Ctrl+Q",), "ph.sign-out", "Close the window", separated=True),
     Command("next", "Study", "Next study", ("J",), "ph.arrow-down", "Select the study below", also="Down"),
     Command("previous", "Study", "Previous study", ("K",), "ph.arrow-up", "Select the study above", also="Up"),

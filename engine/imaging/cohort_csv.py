@@ -1,4 +1,4 @@
-"""A cohort as a CSV: `path`, and optionally `patient_id` and `label`. Reads the table; opens none of the files it names."""
+"""A cohort as a CSV: `path`, and optionally `patient_id`, `label` and what `stated` reads. Reads the table; opens none of the files it names."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from engine.imaging.instance_kinds import kind_of, not_a_picture
 from engine.imaging.patients import PatientsApart
 from engine.imaging.raster import raster_size
 from engine.imaging.series import Series
+from engine.imaging.stated import as_stated
 
 OnError = Callable[[NormascopeError], None]
 OnPassedOver = Callable[[str], None]
@@ -98,7 +99,10 @@ def _from_folder(folder: Path, listener: _Listener) -> Iterator[Series]:
 def _from_cohort(table: Path, listener: _Listener) -> Iterator[Series]:
     for row in read_cohort_csv(table):
         for series in _from_row(row, listener):
-            yield replace(series, patient_id=row.patient_id or series.patient_id, label=row.label)
+            try:
+                yield as_stated(series, row)
+            except NormascopeError as problem:
+                listener.error(problem)
 
 
 def _from_row(row: CohortRow, listener: _Listener) -> Iterator[Series]:

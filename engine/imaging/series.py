@@ -28,7 +28,7 @@ class Series:
         key: unique in a store: the series UID, with `/` and a suffix where one DICOM series makes several.
         study_uid, series_uid: DICOM UIDs; for files without any, UIDs derived from the content's path (2.25.* from a UUID5 of the absolute path).
         sources: where the bytes are, in file-name order: plain paths, or `archive.zip!/member`. One entry a file.
-        modality: DICOM (0008,0060): CR, DX, CT, ...; "" when the file has no tag (PNG, JPEG, NIfTI).
+        modality: DICOM (0008,0060): CR, DX, CT, ...; "" when neither the file (PNG, JPEG, NIfTI have no tags) nor a cohort's table says it.
         body_part: (0018,0015) upper case, "" when absent.  view: ViewPosition (0018,5101), "" when absent.
         laterality: "L", "R" or "" ((0020,0062) else (0020,0060)).
         study_date: YYYY-MM-DD or "".  age: (0010,1010) as stored, else from birth and study date.  frames: images or slices as far as headers tell.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CARD_VERSION = 2
-"""Raised when cards say what an older Normascope cannot read: 2 has mixtures, patients and fixed specificities."""
+CARD_VERSION = 3
+"""Raised when cards say what an older Normascope cannot read: 2 has mixtures, patients and fixed specificities, 3 what a split keeps together."""
+
+SplitBy = Literal["patient", "patient-and-body-part"]
 
 
 class _Part(BaseModel):
@@ -30,7 +32,8 @@ class Preprocessing(_Part):
 
 
 class Applicability(_Part):
-    """DICOM values a study must have to be scored, upper case; an empty tuple accepts any. Files without tags are scored when the model is named.
+    """DICOM values a study must have to be scored, upper case; an empty tuple accepts any. Files without tags are scored when the model is named,
+    unless a cohort's table says that they show something else.
 
     `body_part` and `view` are compared only when the study states them; `age_years` is a (lowest, highest) range compared only when stated.
     `synthetic`: True for models trained on phantoms, which score phantoms only; False for models of patients, which never score phantoms.
@@ -62,7 +65,10 @@ class Calibration(_Part):
 
 
 class CohortSummary(_Part):
-    """Who the model was trained on. `patients` hold identifiers only for public data; a site's own bundle holds salted hashes."""
+    """Who the model was trained on. `split` holds identifiers only for public data; a site's own bundle holds salted hashes.
+
+    `split_by`: what `split` names and never divides: patients, or body parts of patients, as "WRIST/p12".
+    """
 
     name: str
     source: str = ""
@@ -73,6 +79,7 @@ class CohortSummary(_Part):
     n_validation_normal: int = 0
     n_validation_abnormal: int = 0
     split_seed: int = 0
+    split_by: SplitBy = "patient"
     split: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 

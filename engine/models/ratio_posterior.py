@@ -1,6 +1,6 @@
 """Ratio posterior: log p(normal | x) from one density ratio, learned by telling known normals from an unlabelled mixture. The network and its score.
 
-Shibata H, et al. (Comput Med Imaging Graph 2021) rank images by log p(normal | x), up to a constant log p(x | normal) - log p(x), and model each
+Shibata H, et al. (Int J Comput Assist Radiol Surg 2021) rank images by log p(normal | x), up to a constant log p(x | normal) - log p(x), and model each
 density by a flow. Only their ratio is needed. A classifier trained on equally many known normals (class 1) and unlabelled images (class 0) has
 
     logit(x) = log p(x | normal) / p(x)                                                               (1)

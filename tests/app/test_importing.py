@@ -71,12 +71,15 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_what_is_found_is_stored_and_queued_for_what_applies(store: Store, found: Callable[..., None]) -> None:
-    found(series(1), series(2, "KNEE"), series(3, format="raster"))
+    told = series(4, "THORAX", format="raster")  # by a cohort's table
+    found(series(1), series(2, "KNEE"), series(3, "", format="raster"), told)
     imported = import_paths(store, ["/x"], [CHEST], Control())  # type: ignore[arg-type]
-    assert imported == Imported(found=3, new=3, queued=1, problems=0)
-    assert {row.body_part: row.status for row in store.worklist() if row.study_uid != "2.3"} == {
+    assert imported == Imported(found=4, new=4, queued=2, problems=0)
+    assert {row.body_part: row.status for row in store.worklist()} == {
         "CHEST": "queued",
         "KNEE": "not scored",
+        "": "not scored",
+        "THORAX": "queued",
     }
 
 

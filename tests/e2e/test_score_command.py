@@ -277,18 +277,22 @@ def test_what_is_no_image_is_one_line_and_no_row_and_brackets_in_names_are_kept(
     assert {Path(row["path"]).name for row in rows(tmp_path / "o")} == {"film.dcm", "b] [final].dcm"}
 
 
-def test_a_cohort_table_names_missing_files_and_scores_the_rest(
+def test_a_cohort_table_names_missing_files_and_other_body_parts_and_scores_the_rest(
     command: Command, hospital: Path, tiny_bundle_file: Path, tmp_path: Path
 ) -> None:
-    table = hospital / "cohort.csv"
-    table.write_text("path,patient_id,label\ngood.png,A,normal\nmissing.png,B,abnormal\n")
-    try:
-        finished = command("score", table, "--model", tiny_bundle_file, "--out", tmp_path)
-    finally:
-        table.unlink()
+    for name in ("good.png", "good.dcm"):
+        (tmp_path / name).write_bytes((hospital / name).read_bytes())
+    (tmp_path / "hand.png").write_bytes((hospital / "good.png").read_bytes())
+    table = tmp_path / "cohort.csv"
+    table.write_text(
+        "path,patient_id,label,body_part\ngood.png,A,normal,thorax\nmissing.png,B,abnormal,\nhand.png,C,,hand\ngood.dcm,D,,hand\n"
+    )
+    finished = command("score", table, "--model", tiny_bundle_file, "--out", tmp_path / "out")
     assert finished.returncode == 3
-    by_name = {Path(row["path"]).name: row["error"] for row in rows(tmp_path)}
+    by_name = {Path(row["path"]).name: row["error"] for row in rows(tmp_path / "out")}
     assert by_name["good.png"] == "" and "missing.png" in by_name["missing.png"]
+    assert "body part HAND; Tiny reads CHEST" in by_name["hand.png"]
+    assert "the table says body part HAND, and the file CHEST" in by_name["good.dcm"]
 
 
 def ct(folder: Path, slices: int, **tags: object) -> Path:

@@ -16,6 +16,7 @@ from trainers.method import Batch, MethodTrainer, TrainingImages
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_of
 from trainers.training import Progress, run_training
+from trainers.watching import held_out_loss
 
 
 class PulledPlug(Exception):
@@ -30,6 +31,18 @@ def fresh_trainer(plan: TrainingPlan) -> MethodTrainer:
 def drawn_images(count: int, side: int) -> TrainingImages:
     """Drawn chests, [count, side, side]."""
     return TrainingImages(np.stack([drawn(seed, side=side) for seed in range(count)]))
+
+
+def loss_of(trainer: MethodTrainer, held: np.ndarray) -> float:
+    """What the trainer loses by held-out normals, [H, *S] uint8, when it is judged by them alone."""
+    loss = held_out_loss(trainer, TrainingImages(held, held=held))
+    assert loss is not None
+    return loss
+
+
+def seen(images: np.ndarray) -> torch.Tensor:
+    """[N, *S] uint8 -> [N, 1, *S], as networks see them."""
+    return torch.from_numpy(images)[:, None].float() / 127.5 - 1
 
 
 def batch_of(x: torch.Tensor) -> Batch:

@@ -130,7 +130,7 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_harmless(images: Train
 
 
 def test_the_last_epochs_run_at_a_third_of_the_rate() -> None:
-    trainer = _trainer(_plan(cool_down_epochs=2, learning_rate=3e-4))
+    trainer = _trainer(_plan(cool_down_epochs=2, learning_rate=3e-4, discriminator_rate=0.25))
     rates = []
     for epoch in range(7):
         trainer.begin_epoch(epoch)

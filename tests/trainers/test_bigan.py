@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainers.method_runs import changed_by, drawn_images, fresh_trainer, same_weights, through_and_resumed
+from tests.trainers.method_runs import (
+    changed_by,
+    drawn_images,
+    fresh_trainer,
+    loss_of,
+    same_weights,
+    seen,
+    through_and_resumed,
+)
 from trainers.bigan import BiGANPlan, BiGANTrainer
 from trainers.training import run_training
 
@@ -47,3 +55,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> N
     whole, second = through_and_resumed(_plan(), drawn_images(8, 32), tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     assert same_weights(whole.scoring_model(), second.scoring_model())
+
+
+def test_held_out_normals_are_judged_by_their_score_mse() -> None:
+    trainer, held = _trainer(), drawn_images(6, 32).normal
+    held[:, :, :12] = 0  # no patient there
+    with torch.no_grad():
+        expected = trainer.scoring_model().anomaly(seen(held)).scores["mse"].mean()
+    assert loss_of(trainer, held) == pytest.approx(float(expected), rel=1e-4)

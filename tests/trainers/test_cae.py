@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.models.card import Preprocessing
+from engine.preprocess import PlanarOptions, chosen_options
 from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
 from trainers.cae import CAEPlan, CAETrainer
 from trainers.plan import Augmentation
@@ -22,6 +24,9 @@ def test_the_papers_choices_are_the_defaults() -> None:
     plan = CAEPlan()
     assert (plan.size, plan.epochs, plan.batch, plan.learning_rate) == ((512, 512), 1000, 32, 1e-4)
     assert plan.augmentation == Augmentation.advanced_set()
+    seen = chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options))
+    assert isinstance(seen, PlanarOptions)
+    assert (seen.carrier, seen.part, seen.foreground, seen.grey) == ("crop", "largest", "segment", "equalised")
 
 
 def test_reconstructions_get_better() -> None:

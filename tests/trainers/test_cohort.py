@@ -93,7 +93,7 @@ def test_the_abnormal_side_of_another_body_part_is_not_judged(tmp_path: Path) ->
         for index in range(count):
             write_film(tmp_path / side / f"{index}.dcm", part, f"{side}{index}")
     with pytest.raises(CohortRejected, match="20 CHEST, 6 HAND"):
-        read_sides(tmp_path / "normal", tmp_path / "abnormal")
+        read_sides(tmp_path / "normal", tmp_path / "abnormal", [])
 
 
 def test_a_copy_of_the_normal_folder_is_not_taken_for_abnormals(
@@ -107,10 +107,10 @@ def test_a_copy_of_the_normal_folder_is_not_taken_for_abnormals(
         copied.write_bytes(file.read_bytes())
         os.utime(copied, (1, 1))  # another time and name: only the content is the same
     with pytest.raises(CohortRejected, match="24 images are among the normals and the abnormals"):
-        read_sides(folder, tmp_path / "copy")
+        read_sides(folder, tmp_path / "copy", [])
     other = cohort_csv(normals=0, abnormals=6, name="other")
-    good, bad = read_sides(folder, other)
-    assert (len(good.series), len(bad.series)) == (24, 6)
+    good, bad = read_sides(folder, other, [])
+    assert [one.label for one in (*good.series, *bad.series)] == ["normal"] * 24 + ["abnormal"] * 6
 
 
 def test_images_of_very_different_sizes_are_told_in_words() -> None:

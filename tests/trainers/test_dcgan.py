@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,9 @@ from tests.trainers.method_runs import (
     changed_by,
     drawn_images,
     fresh_trainer,
+    loss_of,
     same_weights,
+    seen,
     through_and_resumed,
 )
 from trainers.dcgan import DCGANPlan, DCGANTrainer
@@ -70,3 +73,33 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> N
     whole, second = through_and_resumed(_plan(), drawn_images(8, 32), tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     assert same_weights(whole.scoring_model(), second.scoring_model())
+
+
+class _Painter(torch.nn.Module):
+    """Draws given images, one after another, whatever the noise."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        super().__init__()
+        self.images, self.place = seen(images), 0
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        chosen = torch.arange(self.place, self.place + len(z)) % len(self.images)
+        self.place += len(z)
+        return self.images[chosen]
+
+
+def test_held_out_normals_are_judged_by_how_far_what_is_drawn_lies_from_them() -> None:
+    every, trainer = drawn_images(40, 32).normal, _trainer()
+    held, alike = every[:20], every[20:]
+    losses = []
+    for drawn in (alike, (alike * 0.8).astype(np.uint8), np.full_like(alike, 255)):
+        trainer.network.generator = _Painter(drawn)  # type: ignore[assignment]
+        losses.append(loss_of(trainer, held))
+    assert losses == sorted(losses) and abs(losses[0]) < 0.2 * losses[1] < losses[2]
+
+
+def test_the_same_is_drawn_at_every_epoch() -> None:
+    trainer, held = _trainer(), drawn_images(6, 32).normal
+    first = loss_of(trainer, held)
+    torch.rand(3)
+    assert loss_of(trainer, held) == first

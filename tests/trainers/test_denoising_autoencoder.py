@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import (
+    batch_of,
+    drawn_images,
+    fresh_trainer,
+    loss_of,
+    resumed_after,
+    same_weights,
+    seen,
+)
 from trainers.denoising_autoencoder import DenoisingAutoencoderPlan, DenoisingAutoencoderTrainer, coarse_noise
 from trainers.training import run_training
 
@@ -73,3 +81,14 @@ def test_a_step_that_is_not_finite_is_skipped_and_harmless() -> None:
     trainer.step(batch_of(torch.full((4, 1, 32, 32), float("nan"))), torch.Generator())
     assert trainer.skipped == 1
     assert all(torch.isfinite(p).all() for p in trainer.modules["network"].parameters())
+
+
+def test_held_out_normals_are_judged_by_what_is_left_of_the_noise() -> None:
+    trainer, held = _trainer(patchy_share=1, foreign_share=0.5, seed=3), drawn_images(7, 32).normal
+    x = seen(held)
+    added = trainer.noisy(x, torch.Generator().manual_seed(3), x[[6, 0, 1, 2, 3, 4, 5]]) - x
+    # as it begins, it takes nothing off
+    assert loss_of(trainer, held) == pytest.approx(float(added.square().mean()), rel=1e-4) and float(added.std()) > 0.01
+    with torch.no_grad():
+        trainer.network.last.bias.fill_(0.1)  # type: ignore[operator, union-attr]
+    assert loss_of(trainer, held) == pytest.approx(float((0.1 - added).square().mean()), rel=1e-4)

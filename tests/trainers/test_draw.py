@@ -16,7 +16,8 @@ from trainers.cohort import Cohort, read_cohort
 from trainers.draw import drawn_cohorts
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
-from trainers.split import Shares, split_by_patient
+from trainers.registry import trainer_class
+from trainers.split import Shares, split_by_unit
 
 Make = Callable[..., Path]
 
@@ -40,20 +41,32 @@ def test_a_mixture_holds_the_asked_share_and_moves_nobody_else(rate: float, seed
     patients = [f"P{i}" for i in range(300)]
     abnormal = [i >= 150 for i in range(300)]
     shares = Shares(mixture_normals=0.5, mixture_abnormals=0.5, mixture_rate=rate)
-    split = split_by_patient(patients, abnormal, seed=seed, shares=shares)
+    split = split_by_unit(patients, abnormal, seed=seed, shares=shares)
     drawn = [abnormal[i] for i in split.mixture]
     assert sum(drawn) / len(drawn) == pytest.approx(rate, abs=0.02)
-    other = split_by_patient(patients, abnormal, seed=seed, shares=Shares(mixture_abnormals=0.5))
+    other = split_by_unit(patients, abnormal, seed=seed, shares=Shares(mixture_abnormals=0.5))
     assert (split.validation, split.calibration) == (other.validation, other.calibration)
 
 
 def test_a_mixture_from_the_same_table_shares_nobody_with_the_known_normals(cohort_csv: Make) -> None:
     table = cohort_csv(normals=120, abnormals=80)
     cohort, split = drawn_cohorts(_Unlabelled(mixture_rate=0.5), table, table)
-    parts = [set(part) for part in split.patients(cohort.patients).values()]
+    parts = [set(part) for part in split.who(cohort.patients).values()]
     assert sum(map(len, parts)) == len(set().union(*parts))
     assert {cohort.series[i].label for i in split.mixture} == {"normal", "abnormal"}
     assert {cohort.series[i].label for i in split.train} == {"normal"}
+
+
+@pytest.mark.parametrize("method", ["glow-posterior", "ratio-posterior"])
+def test_by_default_no_method_that_needs_a_mixture_gets_one_of_abnormal_images_alone(
+    method: str, cohort_csv: Make
+) -> None:
+    kind = trainer_class(method)
+    table = cohort_csv(normals=120, abnormals=40)
+    trainer = _Unlabelled()
+    trainer.plan = kind.plan_class()
+    cohort, split = drawn_cohorts(trainer, table, table)
+    assert {cohort.series[i].label for i in split.mixture} == {"normal", "abnormal"}
 
 
 def test_a_mixture_of_its_own_loses_the_patients_among_the_normals(cohort_csv: Make) -> None:
@@ -86,6 +99,77 @@ def test_a_mixture_of_another_body_part_is_refused(cohort_csv: Make, monkeypatch
     monkeypatch.setattr(draw, "read_cohort", tagged)
     with pytest.raises(CohortRejected, match="60 CHEST, 30 HAND"):
         drawn_cohorts(_Unlabelled(), normals, archive)
+
+
+class _Normals(_Unlabelled):
+    mixture = "never"
+
+
+def _of_parts(table: Path, part_of: Callable[[int], str], patient_of: Callable[[int], str]) -> Path:
+    """The table with a body part and another patient for each row."""
+    head, *rows = table.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    lines = [f"{path},{patient_of(i)},{label},{part_of(i)}" for i, (path, _, label) in enumerate(cells)]
+    table.write_text("\n".join([f"{head},body_part", *lines]))
+    return table
+
+
+def _two_each(table: Path) -> Path:
+    """Every patient has a wrist and an elbow."""
+    return _of_parts(table, lambda i: "wrist" if i % 2 else "Elbow", lambda i: f"P{i // 2}")
+
+
+def test_body_parts_that_only_a_table_names_are_refused_together_and_the_cure_names_the_option(
+    cohort_csv: Make,
+) -> None:
+    table = _two_each(cohort_csv(normals=60, abnormals=8))
+    with pytest.raises(CohortRejected, match="34 ELBOW, 34 WRIST") as caught:
+        drawn_cohorts(_Normals(), table, None)
+    assert "--option several_parts=true" in caught.value.cure
+
+
+def test_an_abnormal_side_of_another_body_part_is_refused_too(cohort_csv: Make) -> None:
+    table = _of_parts(cohort_csv(60, 8), lambda i: "chest" if i < 60 else "hand", lambda i: f"P{i}")
+    with pytest.raises(CohortRejected, match="60 CHEST, 8 HAND"):
+        drawn_cohorts(_Normals(), table, None)
+    with pytest.raises(CohortRejected, match=r"no normal image shows what others do \(8 HAND\)"):
+        drawn_cohorts(_Normals(several_parts=True), table, None)
+
+
+def test_several_parts_split_by_patient_keep_a_patient_together(cohort_csv: Make) -> None:
+    cohort, split = drawn_cohorts(_Normals(several_parts=True), _two_each(cohort_csv(normals=120, abnormals=20)), None)
+    whose = split.who(cohort.patients)
+    assert sum(map(len, whose.values())) == len(set().union(*whose.values())) == 70
+
+
+def test_a_split_by_body_part_keeps_each_part_of_a_patient_together_and_may_divide_the_patient(
+    cohort_csv: Make,
+) -> None:
+    # of every patient two wrists and two elbows; one wrist of the last five is abnormal
+    table = _of_parts(cohort_csv(120, 5), lambda i: "wrist" if i % 4 < 2 else "elbow", lambda i: f"P{i // 4}")
+    table.write_text(
+        "\n".join(
+            line if ",abnormal," not in line else f"{line.split(',')[0]},P{i - 100},abnormal,wrist"
+            for i, line in enumerate(table.read_text().splitlines())
+        )
+    )
+    cohort, split = drawn_cohorts(_Normals(split_by="patient-and-body-part"), table, None)
+    units = split.who(cohort.units("patient-and-body-part"))
+    assert sum(map(len, units.values())) == len(set().union(*units.values())) == 60
+    assert set(units["train"]) & {f"ELBOW/P{i}" for i in range(21, 26)}, (
+        "the other part of an abnormal patient is normal"
+    )
+    mixed = {f"WRIST/P{i}" for i in range(21, 26)}
+    assert mixed <= set(units["validation"]), "a unit with normal and abnormal images goes wholly to one side"
+    patients = {part: {unit.split("/")[1] for unit in who} for part, who in units.items()}
+    assert patients["train"] & patients["validation"]
+
+
+def test_several_parts_must_be_known_for_every_image(cohort_csv: Make) -> None:
+    table = _of_parts(cohort_csv(60), lambda i: "" if i < 3 else "wrist", lambda i: f"P{i}")
+    with pytest.raises(CohortRejected, match="3 images do not say which body part") as caught:
+        drawn_cohorts(_Normals(split_by="patient-and-body-part"), table, None)
+    assert "body_part" in caught.value.cure
 
 
 @pytest.mark.parametrize(

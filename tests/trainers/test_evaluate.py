@@ -33,7 +33,7 @@ def test_patients_the_model_learned_from_are_left_out_and_named(cohort_csv: Make
     rows = list(csv.DictReader((tmp_path / "report" / "scores.csv").open()))
     assert sum("left out" in row["error"] for row in rows) == 49 and notes[0].startswith("49 images")
 
-    good, bad = read_sides(source, source)
+    good, bad = read_sides(source, source, [])
     summary = trained.card.training
     site = {"train": tuple(str(i) for i in range(200)), "validation": ("P050",)}
     other = trained.card.model_copy(update={"training": summary.model_copy(update={"split": site})})
@@ -51,6 +51,28 @@ def test_a_card_that_names_nobody_is_said_to_hide_who_was_learned_from(cohort_cs
     notes: list[str] = []
     evaluate(trained.path, source, source, tmp_path / "report", on_note=notes.append)
     assert notes[0].startswith("The card of m names no patient")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_films_that_name_no_patient_are_said_to_hide_who_was_learned_from_in_the_card_and_when_judged(
+    cohort_csv: Make, tmp_path: Path
+) -> None:
+    source = cohort_csv(normals=60, abnormals=8)
+    rows = list(csv.DictReader(source.open()))
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["path", "label"])
+        writer.writeheader()
+        writer.writerows({"path": row["path"], "label": row["label"]} for row in rows)
+    trained = train("alpha-gan", source, out=tmp_path / "m.safetensors", plan=PLAN, text=CardText(public_patients=True))
+    assert any(limit.startswith("68 images name no patient") for limit in trained.card.limits)
+    other, notes = cohort_csv(normals=30, abnormals=8, name="other").parent, list[str]()
+    (other / "cohort.csv").unlink()
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    for index in range(30, 38):
+        (other / f"{index:03d}.png").rename(apart / f"{index:03d}.png")
+    evaluate(trained.path, other, apart, tmp_path / "report", on_note=notes.append)
+    assert any("38 images name no patient" in note and "flatter" in note for note in notes)
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_scored(
@@ -149,6 +171,6 @@ def test_an_ensemble_is_judged_without_the_patients_of_any_member(
 
 
 def test_maps_stay_in_memory_only_where_they_are_asked_for(cohort_csv: Make, tiny_bundle_file: Path) -> None:
-    good, bad = read_sides(source := cohort_csv(normals=20, abnormals=5), source)
+    good, bad = read_sides(source := cohort_csv(normals=20, abnormals=5), source, [])
     found = judge(load_bundle(tiny_bundle_file), good, bad, device="cpu", keeps_maps=lambda one: one in bad.series)
     assert [result.heatmap is not None for result in found.results] == [False] * 20 + [True] * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,4 +52,6 @@ def test_a_cohorts_further_columns_are_found_for_files_and_for_folders(tmp_path:
         csv.writer(file, delimiter=";").writerows([["path", "Sex", "finding"], ["a.png", "F", ""], ["one", "M", "KL3"]])
     cohort = read_cohort(tmp_path / "cohort.csv")
     assert facts_of(cohort.series, tmp_path / "cohort.csv") == [{"sex": "F"}, {"sex": "M", "finding": "KL3"}]
-    assert facts_of(cohort.series, tmp_path) == [{}, {}]
+    corrected = [replace(one, sex="O") for one in cohort.series]
+    assert [fact["sex"] for fact in facts_of(corrected, tmp_path / "cohort.csv")] == ["O", "O"], "the file is believed"
+    assert facts_of(cohort.series, tmp_path) == [{"sex": "F"}, {"sex": "M"}]

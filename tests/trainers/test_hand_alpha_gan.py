@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.models.card import Preprocessing
+from engine.preprocess import PlanarOptions, chosen_options
 from tests.trainers.method_runs import (
     batch_of,
     changed_by,
     drawn_images,
     fresh_trainer,
+    loss_of,
     same_weights,
+    seen,
     through_and_resumed,
 )
 from trainers.adversarial import hinge_loss, taken_for_real
@@ -39,6 +43,9 @@ def test_the_papers_choices_are_the_defaults() -> None:
     assert (plan.size, plan.epochs, plan.batch, plan.learning_rate) == ((128, 128), 500, 16, 1e-3)
     assert plan.learning_rate * plan.discriminator_rate == pytest.approx(5e-6)
     assert (plan.width, plan.code, plan.augmentation) == (64, 200, Augmentation.default_set())
+    seen = chosen_options(Preprocessing(name=plan.preprocessing, options=plan.preprocessing_options))
+    assert isinstance(seen, PlanarOptions)
+    assert (seen.carrier, seen.part, seen.foreground, seen.grey) == ("crop", "largest", "segment", "presentation")
 
 
 def test_hinge_losses_stop_at_the_margin() -> None:
@@ -91,3 +98,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_ships_plain_laye
     x = torch.rand(2, 1, 32, 32)
     whole.network.eval()
     torch.testing.assert_close(model.discriminator(x), whole.network.discriminator(x))
+
+
+def test_held_out_normals_are_judged_by_their_score_mse_of_the_codes_mean() -> None:
+    trainer, held = _trainer(), drawn_images(6, 32).normal
+    held[:, :, :12] = 0  # no patient there
+    with torch.no_grad():
+        expected = trainer.scoring_model().anomaly(seen(held)).scores["mse"].mean()
+    assert loss_of(trainer, held) == pytest.approx(float(expected), rel=1e-4)

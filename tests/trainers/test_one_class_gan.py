@@ -10,7 +10,16 @@ import torch
 import torch.nn.functional as F
 
 from engine.models.one_class_gan import Networks
-from tests.trainers.method_runs import batch_of, drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import (
+    batch_of,
+    drawn_images,
+    fresh_trainer,
+    loss_of,
+    resumed_after,
+    same_weights,
+    seen,
+)
+from trainers.augment import augmented
 from trainers.one_class_gan import OneClassGANPlan, OneClassGANTrainer
 from trainers.training import run_training
 
@@ -36,6 +45,8 @@ def test_the_papers_choices_are_the_defaults() -> None:
     assert (plan.betas, plan.code) == ((0.5, 0.999), 100)
     assert (plan.reconstruction_weight, plan.adversarial_weight, plan.code_weight) == (20, 4, 8)
     assert (plan.networks, plan.noise > 0) == ("U+D+E", True)
+    x = _images()
+    torch.testing.assert_close(augmented(x, plan.augmentation, torch.Generator()), x)
 
 
 @pytest.mark.parametrize(("learner", "moving"), [("autoencoder", {"U", "E"}), ("discriminator", {"D"})])
@@ -116,3 +127,24 @@ def test_a_step_that_is_not_finite_is_skipped_and_harmless() -> None:
     trainer.step(batch_of(torch.full((4, 1, 32, 32), float("nan"))), torch.Generator())
     assert trainer.skipped == 2
     assert all(torch.isfinite(p).all() for p in trainer.modules["network"].parameters())
+
+
+@pytest.mark.parametrize("networks", get_args(Networks))
+def test_held_out_normals_are_judged_by_the_terms_that_score_noised_as_they_are_learned_from(
+    networks: Networks,
+) -> None:
+    trainer = _trainer(_plan(networks=networks, noise=0.3, seed=5))
+    held = drawn_images(6, 32).normal
+    x, network = seen(held), trainer.network.eval()
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(
+                8 if weights.ndim == 4 else 1
+            )  # so that noise and codes count: as they begin, hardly anything does
+    noise = torch.stack([torch.randn(1, 32, 32, generator=g) for g in [torch.Generator().manual_seed(5)] for _ in x])
+    with torch.no_grad():
+        drawn, maps = network.autoencoder(x + 0.3 * noise)
+        expected = 20 * (x - drawn).abs().mean((1, 2, 3))
+        if network.second_encoder is not None:
+            expected += 8 * (maps[-1] - network.second_encoder(drawn)[-1]).square().mean((1, 2, 3))
+    assert loss_of(trainer, held) == pytest.approx(float(expected.mean()), rel=1e-5)

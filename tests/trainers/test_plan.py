@@ -36,9 +36,14 @@ def test_few_epochs_leave_out_the_low_resolutions_and_end_at_the_final_one(epoch
     assert [s.resolution for s in stages] == sorted(s.resolution for s in stages)
 
 
-def test_the_papers_size_epochs_batch_and_widths_are_the_defaults() -> None:
+def test_the_papers_size_epochs_batch_widths_and_rates_are_the_defaults() -> None:
     plan = default_plan("alpha-gan", None, None, 0, torch.device("cpu"))
+    assert isinstance(plan, AlphaGANPlan)
     assert (plan.size, plan.epochs, plan.batch, plan.width, plan.code) == ((256, 256), 50, 10, 512, 128)
+    assert (plan.learning_rate, plan.betas, plan.discriminator_rate) == (5e-4, (0.5, 0.9), 1)
+    assert plan.adversarial_weight == plan.code_weight == 1  # Rosca 2017, algorithm 1
+    x = torch.rand(2, 1, 16, 16) * 2 - 1
+    torch.testing.assert_close(augmented(x, plan.augmentation, torch.Generator()), x)
 
 
 def test_one_number_is_the_in_plane_side_of_a_volume() -> None:
@@ -112,17 +117,45 @@ def test_a_stretch_is_drawn_for_each_axis_on_its_own() -> None:
     assert torch.corrcoef(torch.stack([height, width]))[0, 1].abs() < 0.5
 
 
-def test_a_method_without_a_loss_on_held_out_normals_refuses_patience_before_anything_is_read() -> None:
-    with pytest.raises(NormascopeError, match="no loss on held-out normals"):
-        planned(
-            None,
-            "dcgan",
-            32,
-            1,
-            0,
-            torch.device("cpu"),
-            {"patience": 2, "stopping_share": 0.2, "width": 32, "noise": 8},
-        )
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"patience": 2}, "patience needs a stopping_share"),
+        ({"best_by": "loss"}, "best_by loss needs a stopping_share"),
+        ({"best_by": "auroc", "selection_share": 0.2}, "best_by auroc needs a stopping_share"),
+        ({"best_by": "auroc", "stopping_share": 0.2}, "best_by auroc needs a selection_share"),
+        ({"best_by": "luck"}, "best_by"),
+    ],
+)
+def test_an_epoch_is_chosen_by_nobody_only_if_nobody_asked(options: dict[str, object], words: str) -> None:
+    with pytest.raises(NormascopeError, match=words):
+        planned(None, "cae", 32, 1, 0, torch.device("cpu"), options)
+
+
+@pytest.mark.parametrize(
+    ("options", "watched"),
+    [
+        ({}, None),
+        ({"stopping_share": 0.2, "selection_share": 0.2}, None),
+        ({"patience": 2, "stopping_share": 0.2}, "loss"),
+        ({"best_by": "loss", "stopping_share": 0.2}, "loss"),
+        ({"best_by": "auroc", "patience": 2, "stopping_share": 0.2, "selection_share": 0.2}, "auroc"),
+    ],
+)
+def test_patience_alone_looks_at_the_loss(options: dict[str, object], watched: str | None) -> None:
+    assert default_plan("cae", 32, 1, 0, torch.device("cpu"), options).watched == watched
+
+
+def test_a_split_by_body_part_means_several_and_a_split_leaves_somebody_to_validate() -> None:
+    assert TrainingPlan(method="salad").split_by == "patient" and not TrainingPlan(method="salad").several_parts
+    assert TrainingPlan(method="salad", split_by="patient-and-body-part").several_parts
+    for wrong in (
+        {"split_by": "patient-and-body-part", "several_parts": False},
+        {"train_share": 0.9},
+        {"split_by": "image"},
+    ):
+        with pytest.raises(ValueError, match=r"several_parts|nobody to validate|split_by"):
+            TrainingPlan.model_validate({"method": "salad"} | wrong)
 
 
 def test_float16_whose_losses_nobody_scales_is_no_choice() -> None:

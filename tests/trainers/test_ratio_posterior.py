@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from engine.errors import CohortRejected
 from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
+from tests.trainers.method_runs import seen
 from trainers.draw import drawn_cohorts
 from trainers.method import Batch, TrainingImages
 from trainers.ratio_posterior import LEAST_SLOPE, RatioPosteriorPlan, RatioPosteriorTrainer, fitted_slopes
 from trainers.registry import trainer_of
 from trainers.training import Progress, run_training
+from trainers.watching import held_out_loss
 
 
 def _trainer(**changes: object) -> RatioPosteriorTrainer:
@@ -224,3 +227,22 @@ def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
 def test_a_rule_that_would_look_at_nothing_is_refused_with_its_plan() -> None:
     with pytest.raises(ValueError, match="needs scattering_evened"):
         _trainer(scattering=True, scattering_film=False)
+
+
+def test_held_out_normals_and_the_mixture_are_judged_by_members_that_learned_nothing_from_them(
+    images: TrainingImages,
+) -> None:
+    trainer = _trainer(members=4, folds=3)
+    with_held = replace(images, held=np.stack([drawn(300 + seed, side=32) for seed in range(7)]))
+    run_training(trainer, with_held, None)
+    assert images.mixture is not None and with_held.held is not None
+    network, risks = trainer.average.eval(), []
+    with torch.no_grad():
+        for index in range(3):  # the fourth member shares the first one's fold
+            member = network.members[index]
+            own = seen(images.mixture)[trainer.folds[1] == index]
+            known, mixture = (member.terms(x).double().mean((1, 2, 3)) for x in (seen(with_held.held), own))
+            risks.append((torch.log1p(torch.exp(-known)).mean(), torch.log1p(torch.exp(mixture)).mean()))
+    expected = sum(float(known + mixture) for known, mixture in risks) / 3  # folds are of six images each
+    assert held_out_loss(trainer, with_held) == pytest.approx(expected, rel=1e-5)
+    assert not trainer.average.training and trainer.networks[0].training

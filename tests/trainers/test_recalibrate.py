@@ -32,9 +32,11 @@ def test_among_other_normals_percentiles_change_and_nothing_else(
     path, _ = model
     elsewhere = cohort_csv(normals=30, name="elsewhere")
     elsewhere.write_text(elsewhere.read_text().replace(",P", ",elsewhere-"))
-    made = recalibrate(path, elsewhere, tmp_path / "moved.safetensors", device="cpu")
+    out = tmp_path / "moved.safetensors"
+    made = recalibrate(path, elsewhere, out, device="cpu", cohort_name="the other hospital, 2026")
     before, after = load_bundle(path), load_bundle(made.path)
     assert all(table.n == 30 for table in after.card.calibration.scores.values())
+    assert after.card.calibration.cohort == "30 normals of the other hospital, 2026"
     assert after.card.evaluation == before.card.evaluation
     for name, value in before.model.state_dict().items():
         assert torch.equal(after.model.state_dict()[name], value), name
@@ -56,3 +58,14 @@ def test_abnormal_images_are_no_calibration_cohort(model: tuple[Path, Path], coh
     mixed.write_text(mixed.read_text().replace(",P", ",mixed-"))
     with pytest.raises(CohortRejected, match="labelled abnormal"):
         recalibrate(path, mixed, tmp_path / "no.safetensors", device="cpu")
+
+
+def test_images_that_the_model_learned_from_are_no_calibration_cohort(model: tuple[Path, Path], tmp_path: Path) -> None:
+    path, table = model
+    learned = set(load_bundle(path).card.training.split["train"])
+    header, *lines = table.read_text().splitlines()
+    known = table.with_name("known.csv")
+    known.write_text("\n".join([header, *(line for line in lines if learned & set(line.split(",")))]) + "\n")
+    with pytest.raises(CohortRejected, match="learned from"):
+        recalibrate(path, known, tmp_path / "no.safetensors", device="cpu")
+    assert not (tmp_path / "no.safetensors").exists()

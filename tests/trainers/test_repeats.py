@@ -46,6 +46,14 @@ def test_runs_are_trained_judged_and_reported_and_not_done_twice(
         repeat(replace(asked, epochs=2), 2)
 
 
+def test_a_cohort_that_cannot_be_judged_on_is_refused_before_anything_is_learned(
+    cohort_csv: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "train", lambda *given, **named: pytest.fail("a run was begun"))
+    with pytest.raises(CohortRejected, match="0 abnormal images are too few"):
+        repeat(Asked("cae", cohort_csv(normals=30), tmp_path / "out"), 2)
+
+
 @pytest.mark.parametrize("vary", ["split", "seed"])
 def test_splits_draw_other_patients_and_seeds_do_not(
     cohort_csv: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vary: repeats.Vary

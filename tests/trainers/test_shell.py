@@ -18,6 +18,8 @@ import pytest
         ("recalibrate", "--model nowhere --normals {out} --out {out}/a.safetensors"),
         ("repeats", "--method cae --normals {out}/nothing.csv --out {out}"),
         ("preprocessing_study", "--data {out} --out {out}"),
+        ("starters.__main__", "knee-cae --data {out}/nothing --out {out}"),
+        ("starters.figures", "--out {out}/nothing/results.md"),
         ("ratio_study", "checks {out}/nothing.safetensors --table {out}/nothing.csv"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.split import Shares, Split, split_by_patient
+from trainers.split import Shares, Split, split_by_unit
 
 images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.booleans()), min_size=1, max_size=120)
 
@@ -13,7 +13,7 @@ images = st.lists(st.tuples(st.integers(0, 30).map(lambda n: f"P{n}"), st.boolea
 @given(images, st.integers(0, 5))
 def test_a_patient_is_in_one_part_and_every_image_is_in_exactly_one(cohort: list[tuple[str, bool]], seed: int) -> None:
     patients, abnormal = [p for p, _ in cohort], [a for _, a in cohort]
-    split = split_by_patient(patients, abnormal, seed=seed, shares=Shares(selection=0.2))
+    split = split_by_unit(patients, abnormal, seed=seed, shares=Shares(selection=0.2))
     parts = [split.train, split.calibration, split.validation, split.selection]
     assert sorted(i for part in parts for i in part) == list(range(len(cohort)))
     owners = [{patients[i] for i in part} for part in parts]
@@ -23,7 +23,7 @@ def test_a_patient_is_in_one_part_and_every_image_is_in_exactly_one(cohort: list
 @given(images)
 def test_a_patient_with_any_abnormal_film_is_never_learned_from(cohort: list[tuple[str, bool]]) -> None:
     patients, abnormal = [p for p, _ in cohort], [a for _, a in cohort]
-    split = split_by_patient(patients, abnormal, seed=0)
+    split = split_by_unit(patients, abnormal, seed=0)
     sick = {p for p, is_abnormal in cohort if is_abnormal}
     assert not sick & {patients[i] for i in (*split.train, *split.calibration)}
 
@@ -33,7 +33,7 @@ def test_the_order_of_files_does_not_matter(cohort: list[tuple[str, bool]], rand
     shuffled = list(cohort)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     first, second = (
-        split_by_patient([p for p, _ in side], [a for _, a in side], seed=3).patients([p for p, _ in side])
+        split_by_unit([p for p, _ in side], [a for _, a in side], seed=3).who([p for p, _ in side])
         for side in (cohort, shuffled)
     )
     assert first == second
@@ -41,12 +41,12 @@ def test_the_order_of_files_does_not_matter(cohort: list[tuple[str, bool]], rand
 
 def test_shares_are_of_patients() -> None:
     patients = [f"P{i // 3}" for i in range(300)]
-    split = split_by_patient(patients, [False] * 300, seed=1)
-    parts = split.patients(patients)
+    split = split_by_unit(patients, [False] * 300, seed=1)
+    parts = split.who(patients)
     assert [len(parts[name]) for name in ("train", "calibration", "validation")] == [70, 12, 18]
 
 
 def test_a_patient_drawn_for_the_mixture_in_part_is_named_once() -> None:
     split = Split(train=(0,), calibration=(1,), validation=(2,), mixture=(3,), unused=(4, 5))
-    assert split.patients(["a", "b", "c", "d", "d", "e"])["unused"] == ("e",)
-    assert split.patients(["a", "b", "c", "d", "d", "e"])["mixture"] == ("d",)
+    assert split.who(["a", "b", "c", "d", "d", "e"])["unused"] == ("e",)
+    assert split.who(["a", "b", "c", "d", "d", "e"])["mixture"] == ("d",)

@@ -43,8 +43,8 @@ def images() -> TrainingImages:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loss(self: CAETrainer, normal: Tensor) -> Tensor:
-        return torch.tensor(HELD_OUT[self.epoch])
+    def loss(self: CAETrainer, images: TrainingImages) -> float:
+        return HELD_OUT[self.epoch]
 
     monkeypatch.setattr(CAETrainer, "held_out_loss", loss)
 
@@ -65,7 +65,8 @@ def test_it_stops_when_patience_is_over_and_ships_the_best_epoch(images: Trainin
     shipped = trainer.scoring_model().state_dict()
     assert all(torch.equal(value, states[1][name]) for name, value in shipped.items())
     assert any(not torch.equal(value, states[4][name]) for name, value in shipped.items())
-    assert "held out" in trainer.checkpoint_rule
+    assert "the weights after epoch 2 of 5" in trainer.checkpoint_rule
+    assert "lowest loss on 4 normals held out" in trainer.checkpoint_rule
 
 
 @pytest.mark.usefixtures("scripted")

@@ -41,6 +41,8 @@ def test_a_file_that_cannot_be_read_is_named_once_and_missing_in_every_view(
     broken = source.parent / "002.png"
     broken.write_bytes(broken.read_bytes()[:60])
     split = Split(tuple(range(12)), (), ())
-    images, failures = training_images(cohort, split, (PLAIN, EQUALISED), (16, 16), tmp_path / "run", lambda _: None)
-    assert len(failures) == 1 and "002.png" in str(failures[0])
+    images, failures, unread = training_images(
+        cohort, split, (PLAIN, EQUALISED), (16, 16), tmp_path / "run", lambda _: None
+    )
+    assert len(failures) == 1 and "002.png" in str(failures[0]) and unread == {2}
     assert len(images.normal) == len(images.normal_patients) == 22

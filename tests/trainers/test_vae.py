@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.models.vae import divergence
-from tests.trainers.method_runs import drawn_images, fresh_trainer, resumed_after, same_weights
+from tests.trainers.method_runs import drawn_images, fresh_trainer, loss_of, resumed_after, same_weights, seen
 from trainers.plan import Augmentation
 from trainers.training import run_training
 from trainers.vae import VAEPlan, VAETrainer
@@ -34,13 +34,14 @@ def test_the_papers_choices_are_the_defaults() -> None:
 def test_the_loss_is_one_images_two_sums_over_its_area_and_the_mean_of_a_batch() -> None:
     trainer = _trainer(kld_weight=3)
     trainer.network.eval()
-    x = torch.rand(4, 1, 32, 32) - 0.5
+    held = (torch.rand(6, 32, 32) * 128 + 64).byte().numpy()  # no black: the mask is the whole image
+    x = seen(held)
     with torch.no_grad():
         mean, log_variance = trainer.network.encode(x)
         error = (x - trainer.network.decode(mean)).square().sum((1, 2, 3))
         exact = ((error + 3 * divergence(mean, log_variance)) / (32 * 32)).mean()
-        assert float(trainer.held_out_loss(x)) == pytest.approx(float(exact), rel=1e-5)
-        assert float(trainer.held_out_loss(x[:1])) == pytest.approx(
+        assert loss_of(trainer, held) == pytest.approx(float(exact), rel=1e-5)
+        assert loss_of(trainer, held[:1]) == pytest.approx(
             float((error + 3 * divergence(mean, log_variance))[0]) / 1024, rel=1e-4
         )
 
@@ -67,8 +68,8 @@ def test_codes_are_drawn_while_training_only() -> None:
     x = torch.rand(4, 1, 32, 32) - 0.5
     with torch.no_grad():
         drawn = [float(trainer.losses(x)["reconstruction"]) for _ in range(2)]
-        trainer.network.eval()
-        fixed = [float(trainer.held_out_loss(x)) for _ in range(2)]
+        held = (x[:, 0].clamp(-1, 1) * 127.5 + 127.5).byte().numpy()
+        fixed = [loss_of(trainer, held) for _ in range(2)]
     assert drawn[0] != drawn[1] and fixed[0] == fixed[1]
 
 

@@ -14,7 +14,7 @@ from engine.models.winograd_training import WinogradConvolution
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-RECONSTRUCTION, ADVERSARIAL, CODE = 50.0, 0.2, 0.2
+RECONSTRUCTION, ADVERSARIAL, CODE = 50.0, 1.0, 1.0
 """Weights, the plan's defaults."""
 
 

@@ -13,11 +13,12 @@ from trainers.compare import Comparison
 from trainers.groups import Groups
 from trainers.judging import Evaluation, Subject
 from trainers.localisation import Marked
+from trainers.repartition import Repartition
 from trainers.report.curves import forest, roc, two_models
 from trainers.report.distributions import against_background, histogram
 from trainers.report.drawing import save
 from trainers.report.galleries import GALLERY, TOP_CASES, gallery, marked_gallery, reconstructions, top_cases
-from trainers.report.split_picture import SplitPart, split_picture
+from trainers.report.split_picture import split_picture
 
 _PAIRS = 4
 """Columns a class of real beside reconstruction."""
@@ -75,9 +76,9 @@ def write_marked(folder: Path, subject: Subject, images: Sequence[Marked]) -> No
     save(marked_gallery(subject.title, images), folder / "localisation.png")
 
 
-def write_split(folder: Path, subject: Subject, parts: tuple[SplitPart, ...], judged: SplitPart) -> None:
+def write_split(folder: Path, subject: Subject, found: Repartition) -> None:
     """split.png: who is in which part."""
-    save(split_picture(subject.title, parts, judged), folder / "split.png")
+    save(split_picture(subject.title, found), folder / "split.png")
 
 
 def _pairs(subject: Subject, evaluation: Evaluation, ranked: Sequence[int]) -> tuple[list[SeriesResult], list[bool]]:

@@ -13,9 +13,11 @@ from statistics import median
 
 import torch
 
+from engine.errors import StorageUnavailable
 from engine.models.bundle import load_bundle
 from engine.models.inference import Inference
 from engine.models.shelf import SHIPPED, InstalledBundle, installed
+from trainers.shell import run_command
 
 PAPERS: dict[tuple[str, str, str], str] = {
     ("alpha-gan", "chest", "code_norm"): ".752 (RSNA)",
@@ -129,8 +131,11 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.parse_args().out.write_text(table(), encoding="utf-8")
+    out: Path = parser.parse_args().out
+    if not out.parent.is_dir():
+        raise StorageUnavailable("there is no such folder", where=out.parent, cure="Make it, or choose another.")
+    out.write_text(table(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

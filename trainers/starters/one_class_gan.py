@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainers.plan import Augmentation
 from trainers.starters.image_sets import CHEST_PAEDIATRIC
 from trainers.starters.starter import Starter
 
@@ -9,7 +10,7 @@ ONE_CLASS_GAN = [
     Starter(
         CHEST_PAEDIATRIC,
         "one-class-gan",
-        {"width": 16, "batch": 16, "noise": 0.1, "selection_share": 0.2},
+        {"width": 16, "batch": 16, "noise": 0.1, "augmentation": Augmentation(), "selection_share": 0.2},
         "Learned normal from 931 frontal chest radiographs of children aged 1 to 5; draws them again without the noise that was put on them.",
         primary_score="ssim",
         note=(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from trainers.plan import Augmentation
 from trainers.starters.davletshina import DAVLETSHINA
 from trainers.starters.denoising_autoencoder import DENOISING_AUTOENCODER
 from trainers.starters.glow_posterior import GLOW3D_POSTERIOR, GLOW_POSTERIOR
@@ -15,18 +18,22 @@ _RATES = (
     "Adam at 3e-4 with .5 and .99 (discriminators a quarter of it) instead of 5e-4 with .5 and .9; discriminators' weights of .2 instead of 1, the "
     "reconstruction's of 50; the moving average of the last weights instead of the epoch that labelled validation images liked best"
 )
+_SETTLED: Mapping[str, object] = {
+    "learning_rate": 3e-4,
+    "betas": (0.5, 0.99),
+    "discriminator_rate": 0.25,
+    "adversarial_weight": 0.2,
+    "code_weight": 0.2,
+    "augmentation": Augmentation(),
+    "selection_share": 0.2,
+}
+"""For hundreds of images (trainers/alpha_gan.py)."""
+
 ALPHA_GAN = [
     Starter(
         CHEST_PAEDIATRIC,
         "alpha-gan",
-        {
-            "size": (128, 128),
-            "epochs": 72,
-            "cool_down_epochs": 14,
-            "average_decay": 0.995,
-            "width": 256,
-            "selection_share": 0.2,
-        },
+        {**_SETTLED, "size": (128, 128), "epochs": 72, "cool_down_epochs": 14, "average_decay": 0.995, "width": 256},
         "Learned normal from 931 frontal chest radiographs of children aged 1 to 5; shows what such a normal would look like.",
         primary_score="ssim",
         note=(
@@ -47,13 +54,13 @@ ALPHA_GAN = [
         CHEST_ADULT,
         "alpha-gan",
         {
+            **_SETTLED,
             "size": (64, 64),
             "preprocessing_options": {"grey": "percentile"},
             "epochs": 70,
             "cool_down_epochs": 15,
             "average_decay": 0.99,
             "width": 256,
-            "selection_share": 0.2,
         },
         "Learned normal from about 240 frontal chest radiographs of adults; shows what such a normal would look like.",
         primary_score="ssim",

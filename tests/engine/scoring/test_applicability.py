@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 from engine.imaging.series import Series
+from engine.imaging.terms import age_in_years
 from engine.models.card import Applicability, Card, InputSpec
-from engine.scoring.applicability import age_in_years, why_not
+from engine.scoring.applicability import why_not
 from tests.cards import plain_card
 
 
@@ -57,6 +58,40 @@ def test_files_without_tags_are_scored_only_by_a_model_that_was_named() -> None:
     picture = Series(key="1", study_uid="1", series_uid="1", kind="radiograph", format="raster", sources=("/a.png",))
     assert "name the model" in why_not(CHEST, picture, named=False)
     assert why_not(CHEST, picture, named=True) == ""
+
+
+PICTURE = dataclasses.replace(FILM, format="raster", sources=("/a.png",), modality="", body_part="", view="", age="")
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"body_part": "HAND"}, "body part HAND"),
+        ({"view": "LATERAL"}, "view LATERAL"),
+        ({"modality": "MG"}, "modality MG"),
+    ],
+)
+def test_a_picture_that_its_table_says_is_something_else_is_refused_though_the_model_was_named(
+    stated: dict[str, str], said: str
+) -> None:
+    picture = dataclasses.replace(PICTURE, **stated)
+    for named in (False, True):
+        reason = why_not(CHEST, picture, named=named)
+        assert said in reason and "name the model" not in reason
+
+
+def test_a_picture_of_which_the_table_says_all_is_scored_unasked() -> None:
+    told = dataclasses.replace(PICTURE, modality="DX", body_part="THORAX", view="FRONTAL", age="004Y")
+    assert why_not(CHEST, told, named=False) == ""
+    assert "modality not stated" in why_not(CHEST, dataclasses.replace(told, modality=""), named=False)
+
+
+def test_a_pictures_age_in_a_table_is_weighed_by_who_names_the_model() -> None:
+    """The adult bundles' own cohort has a few children in it: they are scored as they were when its card's figures were measured."""
+    grown = dataclasses.replace(PICTURE, body_part="CHEST", age="057Y")
+    assert "aged 57" in why_not(CHEST, grown, named=False) and "name the model" in why_not(CHEST, grown, named=False)
+    assert why_not(CHEST, grown, named=True) == ""
+    assert "aged 57" in why_not(CHEST, dataclasses.replace(FILM, age="057Y"), named=True)
 
 
 @pytest.mark.parametrize(("tag", "said"), [("body_part", "body part not"), ("view", "view not"), ("age", "age not")])
