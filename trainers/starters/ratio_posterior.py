@@ -50,7 +50,7 @@ _CHEST_RULE = {
     "scattering_likeness": True,
     "scattering_penalty": 3.0,
 }
-"""The rule sees the film with its contrast evened out alone: in cross-validation better than the film as it is, children with half the mixture abnormal aside."""
+"""The rule sees the film with its contrast evened out alone: better than the film as it is, with half a mixture abnormal as good in children."""
 
 RATIO_POSTERIOR = [
     Starter(
