@@ -35,6 +35,7 @@ from torch.optim import AdamW
 
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle
+from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, ScatteringRule
 from engine.models.shelf import find
 from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
@@ -96,6 +97,12 @@ class RatioPosteriorPlan(TrainingPlan):
     scattering_evened: bool = Field(
         default=False, description="the rule also looks at the image with its contrast evened out from place to place"
     )
+    scattering_film: bool = Field(
+        default=True, description="the rule looks at the image as it is; without, at the evened one alone"
+    )
+    scattering_window: float = Field(
+        default=NEIGHBOURHOOD, gt=0, description="pixels over which the rule's contrast is evened out"
+    )
     scattering_turned: bool = Field(
         default=False, description="the rule turns images so that left and right ones lie alike; with `mirrored` only"
     )
@@ -106,6 +113,12 @@ class RatioPosteriorPlan(TrainingPlan):
     def _turns_only_what_is_mirrored(self) -> Self:
         if self.scattering_turned and not self.mirrored:
             raise ValueError("scattering_turned needs mirrored: otherwise a score would depend on the side")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_at_the_image(self) -> Self:
+        if not (self.scattering_film or self.scattering_evened):
+            raise ValueError("without scattering_film the rule needs scattering_evened: it must look at something")
         return self
 
 
@@ -129,6 +142,8 @@ class RatioPosteriorTrainer(MethodTrainer):
             scattering_slope=1.0 if plan.scattering else None,
             scattering_evened=plan.scattering_evened,
             scattering_turned=plan.scattering_turned,
+            scattering_film=plan.scattering_film,
+            scattering_window=plan.scattering_window,
             preprocessing=plan.preprocessing,
         )
         self.networks = [

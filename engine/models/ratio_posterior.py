@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
-from engine.models.local_contrast import evened
+from engine.models.local_contrast import NEIGHBOURHOOD, evened
 from engine.models.scattering import CHANNELS, Scattering
 
 STRIDE = 16
@@ -112,7 +112,7 @@ class ScatteringRule(nn.Module):
 
     Each place's bias is such that the known normals' mean is the same everywhere: a place stands out for how it differs from theirs.
 
-    With `evened` it looks at the image twice, as it is and with its contrast evened out.
+    It looks at the image as it is (`film`), with its contrast evened out over so many pixels (`window`) where it is `evened`, or at both.
 
     With `turned` it looks at the image and its mirror image, and takes that for the first in which `side`, the direction in which images differ most from
     their mirror images, points the one way: right and left knees then lie alike, and a place has one meaning in all of them.
@@ -120,20 +120,30 @@ class ScatteringRule(nn.Module):
 
     side: Tensor
 
-    def __init__(self, size: tuple[int, int], margin: float, evened: bool = False, turned: bool = False) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        margin: float,
+        evened: bool = False,
+        turned: bool = False,
+        film: bool = True,
+        window: float = NEIGHBOURHOOD,
+    ) -> None:
         super().__init__()
-        self.margin, self.evened, self.turned = margin, evened, turned
+        self.margin, self.evened, self.turned, self.film, self.window = margin, evened, turned, film, window
         self.scattering = Scattering(size)
-        self.weight = nn.Parameter(torch.zeros(CHANNELS * (1 + evened), size[0] // STRIDE, size[1] // STRIDE))
+        self.weight = nn.Parameter(torch.zeros(CHANNELS * (film + evened), size[0] // STRIDE, size[1] // STRIDE))
         self.bias = nn.Parameter(torch.zeros(self.weight.shape[1:]))
         if turned:
             self.register_buffer("side", torch.zeros_like(self.weight))
 
     def features(self, x: Tensor) -> Tensor:
-        """[B, 133, H / 16, W / 16], of the image with its contrast evened out as many again."""
+        """[B, 133, H / 16, W / 16] of the image as it is, of the image with its contrast evened out, or of both, one after the other."""
         x = without_margin(x, self.margin)
-        found: Tensor = self.scattering(x)
-        return torch.cat([found, self.scattering(evened(x))], dim=1) if self.evened else found
+        found = [self.scattering(x)] if self.film else []
+        if self.evened:
+            found.append(self.scattering(evened(x, self.window)))
+        return torch.cat(found, dim=1)
 
     def together(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Features of images and of their mirror images, [B, C, h, w], as the features of images that lie alike; and which images [B, 1, 1, 1] were turned."""
@@ -170,6 +180,8 @@ class RatioPosterior(AnomalyModel):
         member_size: height and width at which the members see the image, whole fractions of its own; none: as it is.
         scattering_slope: what a rule on wavelet scattering counts beside the members; none: there is no rule.
         scattering_evened: the rule also looks at the image with its contrast evened out from place to place.
+        scattering_film: the rule looks at the image as it is; without, at the evened one alone.
+        scattering_window: standard deviation, in pixels, of the neighbourhood over which contrast is evened out.
         scattering_turned: the rule turns images so that they lie alike; of a `mirrored` model only.
         mirrored: average what a member says of the image and of its mirror image, for body parts whose sides mean nothing.
         preprocessing: name in engine.preprocess.
@@ -193,6 +205,8 @@ class RatioPosterior(AnomalyModel):
         scattering_slope: float | None = None,
         scattering_evened: bool = False,
         scattering_turned: bool = False,
+        scattering_film: bool = True,
+        scattering_window: float = NEIGHBOURHOOD,
         preprocessing: str = "chest",
     ) -> None:
         super().__init__()
@@ -206,6 +220,8 @@ class RatioPosterior(AnomalyModel):
             )
         if scattering_turned and not mirrored:
             raise ValueError("a rule that turns images must be of a mirrored model: a score would depend on the side")
+        if not (scattering_film or scattering_evened) or scattering_window <= 0:
+            raise ValueError("a rule must look at the image, as it is or evened out over some pixels")
         self.spec = ModelSpec(spatial_dims=2, size=sides, preprocessing=preprocessing)
         self.width, self.margin, self.mirrored, self.member_size = width, margin, mirrored, seen
         self.normal_share, self.slope, self.offset, self.scattering_slope = (
@@ -217,8 +233,11 @@ class RatioPosterior(AnomalyModel):
         self.members = nn.ModuleList(RatioNetwork(width, margin=margin, size=seen) for _ in range(members))
         self.rule = None
         if scattering_slope is not None:
-            self.rule = ScatteringRule(sides, margin, scattering_evened, scattering_turned)
+            self.rule = ScatteringRule(
+                sides, margin, scattering_evened, scattering_turned, scattering_film, scattering_window
+            )
         self.scattering_evened, self.scattering_turned = scattering_evened, scattering_turned
+        self.scattering_film, self.scattering_window = scattering_film, scattering_window
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -235,6 +254,8 @@ class RatioPosterior(AnomalyModel):
             "scattering_slope": self.scattering_slope,
             "scattering_evened": self.scattering_evened,
             "scattering_turned": self.scattering_turned,
+            "scattering_film": self.scattering_film,
+            "scattering_window": self.scattering_window,
             "preprocessing": self.spec.preprocessing,
         }
 

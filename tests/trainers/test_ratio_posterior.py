@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.errors import CohortRejected
+from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from tests.trainers.method_runs import seen
@@ -116,7 +117,11 @@ def test_it_learns_to_tell_abnormal_images_that_nobody_named(images: TrainingIma
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"scattering_likeness": True, "scattering_evened": True, "scattering_turned": True, "mirrored": True}],
+    [
+        {},
+        {"scattering_likeness": True, "scattering_evened": True, "scattering_turned": True, "mirrored": True},
+        {"scattering_likeness": True, "scattering_evened": True, "scattering_film": False, "scattering_window": 1.8},
+    ],
 )
 def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     images: TrainingImages, changes: dict[str, object]
@@ -126,6 +131,8 @@ def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     model = trainer.scoring_model()
     assert model.rule is not None and model.rule.weight.abs().max() > 0
     assert model.rule.turned == ("scattering_turned" in changes)
+    assert model.rule.film == ("scattering_film" not in changes)
+    assert model.rule.window == changes.get("scattering_window", NEIGHBOURHOOD)
     assert not model.rule.turned or model.rule.side.abs().max() > 0
     members, rule = trainer.findings["slopes_of_members_and_rule"]
     assert model.slope == pytest.approx(members, abs=1e-4) and model.scattering_slope == pytest.approx(rule, abs=1e-4)
@@ -215,6 +222,11 @@ def test_a_plan_that_turns_images_and_is_not_mirrored_is_refused() -> None:
 def test_a_run_without_a_mixture_is_refused(cohort_csv: Make) -> None:
     with pytest.raises(CohortRejected, match="unlabelled mixture"):
         drawn_cohorts(_trainer(), cohort_csv(), None)
+
+
+def test_a_rule_that_would_look_at_nothing_is_refused_with_its_plan() -> None:
+    with pytest.raises(ValueError, match="needs scattering_evened"):
+        _trainer(scattering=True, scattering_film=False)
 
 
 def test_held_out_normals_and_the_mixture_are_judged_by_members_that_learned_nothing_from_them(

@@ -18,15 +18,18 @@ _KNEE_LIMITS = (
     "It looks at the band from .28 to .82 of the film's height alone: the joint must lie there, and disease above or below it is not seen.",
     "Beginning osteoarthritis (grade 2) is told from normal much less well than grades 3 and 4.",
 )
-_NOTE = (
-    "The recipe was chosen on selection patients and on the risk of left-out training images, before any validation image was scored, and run once. The "
-    "mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
+_PAEDIATRIC_NOTE = (
+    "The second recipe: on the same validation patients the first, networks alone that saw the whole film, had reached .981. The rule on scattering and the "
+    "margin were chosen by cross-validation inside the other patients (three parts, three times: the rule alone .989 and, with a tenth of the mixture "
+    "abnormal, .962; one network alone, two parts .941 and .965, with a tenth, one part, .904), the rest as before; it was then scored once. The mixture was "
+    "drawn with half its images abnormal; a cohort with fewer teaches less."
 )
 _ADULT_NOTE = (
-    "The second recipe: the first, without the rule on scattering, had reached .796 on the same validation patients. The rule was chosen by "
-    "cross-validation inside the other patients (members alone .716, the rule alone .712, both .738); the rest as before, on selection patients and on "
-    "the risk of left-out training images. It was run again, with the same scores, when the heatmap showed constants of the rule. The "
-    "mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
+    "The third recipe: on the same validation patients the first, without the rule on scattering, had reached .796, and the second, whose rule saw the film "
+    "as it came and was penalised alike in every direction, .835. What is new in the rule was chosen by cross-validation inside the other patients (three "
+    "parts, four times: the second recipe's rule .731, the new one .762; with one network beside it, three parts twice, .740 and .755), the rest as before; "
+    "it was then scored once. Its networks start from those of the children's first recipe. The mixture was drawn with half its images abnormal; a cohort "
+    "with fewer teaches less."
 )
 _KNEE_NOTE = (
     "The fourth recipe: on the same validation patients the first, of whole films at 96 x 96, had reached .854, the second, without the rule on scattering, "
@@ -34,17 +37,30 @@ _KNEE_NOTE = (
     "chosen by cross-validation inside the other patients (three parts, four times; the third recipe's rule .921, the new one .934), the rest as before; it "
     "was then scored once. The mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
 )
-_RECIPE = {"network": "four residual networks of 548,185 weights each at 96 x 96; the method has no paper to follow"}
+_CHEST_RECIPE = {
+    "network": (
+        "four residual networks of 548,185 weights each and a linear rule on the scattering transform at 96 x 96; the method has no paper to follow"
+    )
+}
+_CHEST_RULE = {
+    "margin": 0.08,
+    "scattering": True,
+    "scattering_film": False,
+    "scattering_evened": True,
+    "scattering_likeness": True,
+    "scattering_penalty": 3.0,
+}
+"""The rule sees the film with its contrast evened out alone: better than the film as it is, with half a mixture abnormal as good in children."""
 
 RATIO_POSTERIOR = [
     Starter(
         CHEST_PAEDIATRIC,
         "ratio-posterior",
-        {"selection_share": 0.15, "mixture_rate": 0.5, "folds": 8},
+        {"selection_share": 0.15, "mixture_rate": 0.5, "folds": 8, **_CHEST_RULE, "scattering_window": 2.5},
         "Learned from 599 known normals and 664 unlabelled chests of children which films look least normal.",
-        limits=_LIMITS,
-        note=_NOTE,
-        recipe=_RECIPE,
+        limits=(*_LIMITS, "It does not look at the outer 8% of a film."),
+        note=_PAEDIATRIC_NOTE,
+        recipe=_CHEST_RECIPE,
         mixture=True,
     ),
     Starter(
@@ -60,8 +76,8 @@ RATIO_POSTERIOR = [
             "learning_rate": 1e-3,
             "risk": "non-negative",
             "start": "chest-paediatric-ratio-posterior",
-            "margin": 0.08,
-            "scattering": True,
+            **_CHEST_RULE,
+            "scattering_window": 1.8,
         },
         "Learned from 113 known normals and 228 unlabelled chests of adults, after those of children, which films look least normal.",
         limits=(
@@ -71,11 +87,7 @@ RATIO_POSTERIOR = [
             "Much of its score is for how a film was taken (exposure, in bed, positioning).",
         ),
         note=_ADULT_NOTE,
-        recipe={
-            "network": (
-                "four residual networks of 548,185 weights each and a linear rule on the scattering transform at 96 x 96; the method has no paper to follow"
-            )
-        },
+        recipe=_CHEST_RECIPE,
         mixture=True,
     ),
     Starter(

@@ -13,13 +13,16 @@ def _grains() -> torch.Tensor:
     return torch.rand(3, 1, 48, 80, generator=torch.Generator().manual_seed(0)) - 0.5
 
 
-def test_it_is_each_pixel_against_its_neighbourhood() -> None:
+@pytest.mark.parametrize("neighbourhood", [NEIGHBOURHOOD, 1.8])
+def test_it_is_each_pixel_against_its_neighbourhood(neighbourhood: float) -> None:
     image = _grains()[:1]
     pixels = image[0, 0].double().numpy()
-    difference = pixels - gaussian_filter(pixels, NEIGHBOURHOOD, mode="nearest")
-    deviation = gaussian_filter(difference**2, NEIGHBOURHOOD, mode="nearest") ** 0.5
+    difference = pixels - gaussian_filter(pixels, neighbourhood, mode="nearest")
+    deviation = gaussian_filter(difference**2, neighbourhood, mode="nearest") ** 0.5
     expected = (difference / (deviation + FAINTEST) / DEVIATIONS).clip(-1, 1)
-    torch.testing.assert_close(evened(image)[0, 0].double(), torch.from_numpy(expected), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        evened(image, neighbourhood)[0, 0].double(), torch.from_numpy(expected), rtol=0, atol=1e-4
+    )
 
 
 def test_a_bright_and_a_faint_side_look_alike() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -175,8 +176,33 @@ def test_the_rule_also_looks_at_the_image_with_its_contrast_evened_out() -> None
     torch.testing.assert_close(alone.scores["log_posterior"], found.scores["log_posterior"][:1], rtol=1e-4, atol=1e-4)
 
 
+def test_a_rule_that_looks_at_evened_contrast_alone_hardly_minds_exposure() -> None:
+    torch.manual_seed(0)
+    model = RatioPosterior(
+        size=(64, 96), width=4, members=1, scattering_slope=0.4, scattering_evened=True, scattering_film=False
+    )
+    other = RatioPosterior(**model.architecture | {"scattering_window": 1.8})
+    assert model.rule is not None and other.rule is not None and len(model.rule.weight) == CHANNELS
+    images = torch.rand(3, 1, 64, 96, generator=torch.Generator().manual_seed(5)) * 1.2 - 0.6
+    with torch.inference_mode():
+        features, fainter = model.rule.features(images), model.rule.features(images * 0.7)
+        narrower = other.rule.features(images)
+    assert (fainter - features).abs().mean() < 0.05
+    assert (narrower - features).abs().mean() > 0.1
+    again = RatioPosterior(**other.architecture)
+    again.load_state_dict(other.state_dict())
+    assert again.rule is not None and (again.rule.film, again.rule.window) == (False, 1.8)
+
+
+@pytest.mark.parametrize("changes", [{"scattering_film": False}, {"scattering_window": 0.0}])
+def test_a_rule_that_looks_at_nothing_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must look at the image"):
+        RatioPosterior(scattering_slope=0.4, **changes)
+
+
 def test_a_model_made_before_contrast_was_evened_out_looks_at_the_image_alone(with_rule: RatioPosterior) -> None:
-    before = {name: value for name, value in with_rule.architecture.items() if name != "scattering_evened"}
+    new = {"scattering_evened", "scattering_film", "scattering_window"}
+    before = {name: value for name, value in with_rule.architecture.items() if name not in new}
     again = RatioPosterior(**before)
     again.load_state_dict(with_rule.state_dict())
     assert again.rule is not None and len(again.rule.weight) == CHANNELS
