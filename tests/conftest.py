@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # before torch: processes that share the cores would wait for each other's threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from engine.models.freed_memory import keep_freed_memory
 
 keep_freed_memory()  # as every process of ours that runs networks: hundreds of small ones are trained here

@@ -12,9 +12,8 @@ from trainers.cohort import Cohort, check_alike, check_normals, copies, read_coh
 from trainers.method import MethodTrainer
 from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
-from trainers.split import Shares, Split, split_by_unit
+from trainers.split import FEWEST_CALIBRATION, Shares, Split, split_by_unit
 
-FEWEST_CALIBRATION = 5
 FEWEST_MIXTURE = 20
 ONE_OF_ALL = "Keep them apart: a model learns what one kind of image looks like. To train one model of all, say so: --option several_parts=true."
 FEWEST_WATCHED = 5

@@ -86,7 +86,7 @@ def written_card(
         paper=type(model).paper,
         limits=(
             *text.limits,
-            *_coarse(len(split.calibration)),
+            *coarse_percentiles(len(split.calibration)),
             *_several_parts(plan, [cohort.series[index] for index in split.train]),
             *filter(None, [mixed_sizes(cohort.series), unnamed_patients(cohort.series)]),
         ),
@@ -138,12 +138,20 @@ def _cohort_summary(text: CardText, cohort: Cohort, split: Split, plan: Training
     )
 
 
-def _coarse(normals: int) -> tuple[str, ...]:
+_COARSE = "Percentiles come from "
+"""How the limit begins that a new calibration puts right."""
+
+
+def coarse_percentiles(normals: int) -> tuple[str, ...]:
+    """The limit of a model with few calibration normals; none for many."""
     if normals >= FINE_PERCENTILES:
         return ()
-    return (
-        f"Percentiles come from {normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",
-    )
+    return (f"{_COARSE}{normals} normals: no finer than steps of {100 / normals:.0f}, so a flag means little.",)
+
+
+def recalibrated_limits(limits: Sequence[str], normals: int) -> tuple[str, ...]:
+    """A card's limits once its percentiles come from other normals."""
+    return (*(limit for limit in limits if not limit.startswith(_COARSE)), *coarse_percentiles(normals))
 
 
 def _several_parts(plan: TrainingPlan, learned: Sequence[Series]) -> Iterator[str]:

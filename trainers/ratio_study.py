@@ -121,7 +121,7 @@ def draw_curve(curve: dict[str, Any], title: str, path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
     axes.minorticks_off()
-    axes.set(xlabel="abnormal images in the mixture, %", ylabel="AUROC (95% interval)", title=title, ylim=(0.3, 1))
+    axes.set(xlabel="abnormal images in the mixture, %", ylabel="AUROC (95% interval)", title=title, ylim=(0.2, 1))
     tidy(axes)
     save(figure, path)
 

@@ -21,9 +21,10 @@ from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
 from trainers.cohort import Cohort, check_normals, decoded, read_cohort
-from trainers.draw import FEWEST_CALIBRATION
 from trainers.judging import judge, learned_units
+from trainers.model_card import recalibrated_limits
 from trainers.shell import run_command
+from trainers.split import FEWEST_CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def recalibrate(
         ),
         "recipe": bundle.card.recipe
         | {"bfloat16_drift": tables.bfloat16_drift, "recalibrated": datetime.now(UTC).date().isoformat()},
+        "limits": recalibrated_limits(bundle.card.limits, len(inputs)),
         "versions": bundle.card.versions | {"normascope": version("normascope")},
     }
     card = bundle.card.model_copy(update=changes)

@@ -21,7 +21,7 @@ from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, decoded, mixed_sizes
 from trainers.devices import check_devices
-from trainers.draw import FEWEST_CALIBRATION, drawn_cohorts, watched_abnormals
+from trainers.draw import drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
 from trainers.memory import check_size, check_step, step_memory
@@ -30,7 +30,7 @@ from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
 from trainers.planning import planned
 from trainers.shared_run import check_shares, train_together
-from trainers.split import Split
+from trainers.split import FEWEST_CALIBRATION, Split
 from trainers.training import OnProgress, Progress, run_training
 from trainers.training_images import training_images
 
@@ -188,18 +188,20 @@ def _learn(
 ) -> tuple[list[Progress], tuple[NormascopeError, ...], frozenset[int]]:
     """Prepare the training images and run every epoch; returns these, why files could not be read, and which of the cohort these are."""
     trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if resume:
-        check_same_cohort(run.folder, run.cohort, run.split)
-    else:
-        checkpoint.unlink(missing_ok=True)
-        (run.folder / "best.safetensors").unlink(missing_ok=True)
-        keep(run.folder, plan, run.cohort, run.split, run.devices)
 
     def say(what: str) -> None:
         if on_progress is not None:
             on_progress(Progress(0, plan.epochs, 0.0, what))
 
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        check_same_cohort(run.folder, run.cohort, run.split)
+    else:
+        if checkpoint.exists():
+            say(f"an interrupted run lay in {run.folder.name}; it is begun anew (with --resume it would have gone on)")
+        checkpoint.unlink(missing_ok=True)
+        (run.folder / "best.safetensors").unlink(missing_ok=True)
+        keep(run.folder, plan, run.cohort, run.split, run.devices)
     if sizes := mixed_sizes(run.cohort.series):
         say(sizes)
     images, failures, unread = training_images(

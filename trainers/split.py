@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+FEWEST_CALIBRATION = 5
+"""Images, or units in a cohort so small that its share would be fewer."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -84,6 +87,9 @@ def split_by_unit(units: Sequence[str], abnormal: Sequence[bool], *, seed: int, 
     normals = _shuffled(set(units) - positive, generator)
     positives = _shuffled(positive, generator)
     first, second = round(shares.train * len(normals)), round((shares.train + shares.calibration) * len(normals))
+    second = max(
+        second, min(first + FEWEST_CALIBRATION, len(normals) - 1)
+    )  # of a small cohort, at the cost of validation
     unlabelled = round(shares.mixture_normals * first)
     watched = unlabelled + round(shares.stopping * (first - unlabelled))
     third = round(shares.selection * len(positives))

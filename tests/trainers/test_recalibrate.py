@@ -37,6 +37,9 @@ def test_among_other_normals_percentiles_change_and_nothing_else(
     before, after = load_bundle(path), load_bundle(made.path)
     assert all(table.n == 30 for table in after.card.calibration.scores.values())
     assert after.card.calibration.cohort == "30 normals of the other hospital, 2026"
+    few = [limit for limit in after.card.limits if limit.startswith("Percentiles come from")]
+    assert few == ["Percentiles come from 30 normals: no finer than steps of 3, so a flag means little."]
+    assert before.card.limits != after.card.limits
     assert after.card.evaluation == before.card.evaluation
     for name, value in before.model.state_dict().items():
         assert torch.equal(after.model.state_dict()[name], value), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def test_an_interrupted_training_resumes_with_its_own_plan(cohort_csv: Make, tmp
     with pytest.raises(PulledPlug):
         train("alpha-gan", source, out=out, plan=PLAN, on_progress=pull)
     assert not out.exists()
+    run = shutil.copytree(tmp_path / "m.run", tmp_path / "n.run")
+    said: list[str] = []
+    with pytest.raises(PulledPlug):
+        train(
+            "alpha-gan",
+            source,
+            out=run.with_suffix(".safetensors"),
+            plan=PLAN,
+            on_progress=lambda p: (said.append(p.what), pull(p)),
+        )
+    assert "begun anew" in said[0] and "--resume" in said[0]
     epochs: list[int] = []
     other = PLAN.model_copy(update={"epochs": 50})
     train("alpha-gan", source, out=out, plan=other, resume=True, on_progress=lambda p: epochs.append(p.epoch))
@@ -103,6 +115,12 @@ def test_cohorts_that_cannot_be_learned_from_are_refused(
     with pytest.raises(CohortRejected, match=words) as caught:
         train("alpha-gan", cohort_csv(**cohort), out=tmp_path / "m.safetensors", plan=PLAN)
     assert caught.value.cure
+
+
+def test_the_fewest_normals_that_are_taken_make_a_model(cohort_csv: Make, tmp_path: Path) -> None:
+    card = train("alpha-gan", cohort_csv(normals=20, abnormals=0), out=tmp_path / "m.safetensors", plan=PLAN).card
+    assert (card.training.n_train, card.training.n_calibration) == (14, 5)
+    assert any("Percentiles come from 5 normals" in limit for limit in card.limits)
 
 
 def test_unknown_methods_wrong_kinds_and_mixtures_are_refused(cohort_csv: Make, tmp_path: Path) -> None:

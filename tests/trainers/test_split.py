@@ -46,6 +46,11 @@ def test_shares_are_of_patients() -> None:
     assert [len(parts[name]) for name in ("train", "calibration", "validation")] == [70, 12, 18]
 
 
+def test_a_small_cohort_calibrates_on_as_many_as_percentiles_need_and_keeps_somebody_to_validate() -> None:
+    split = split_by_unit([f"P{n}" for n in range(20)], [False] * 20, seed=0)
+    assert (len(split.train), len(split.calibration), len(split.validation)) == (14, 5, 1)
+
+
 def test_a_patient_drawn_for_the_mixture_in_part_is_named_once() -> None:
     split = Split(train=(0,), calibration=(1,), validation=(2,), mixture=(3,), unused=(4, 5))
     assert split.who(["a", "b", "c", "d", "d", "e"])["unused"] == ("e",)

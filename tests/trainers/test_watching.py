@@ -218,8 +218,10 @@ def test_validation_patients_and_normal_images_of_the_others_are_not_even_read(
         Path(cohort.series[index].path).unlink()
     abnormal = watched_abnormals(cohort, split, plan)
     views, folder = [Preprocessing(name="chest", options={})], tmp_path / "run"
-    images, failures = training_images(cohort, split, views, plan.size, folder, lambda _: None, abnormal=abnormal)
-    assert not failures and images.held is not None and images.held_abnormal is not None
+    images, failures, unread = training_images(
+        cohort, split, views, plan.size, folder, lambda _: None, abnormal=abnormal
+    )
+    assert not failures and not unread and images.held is not None and images.held_abnormal is not None
     assert (len(images.held), len(images.held_abnormal)) == (8, 8) and len(split.selection) > 8
     assert {cohort.series[index].label for index in abnormal} == {"abnormal"}
     assert {cohort.patients[index] for index in abnormal} == {cohort.patients[index] for index in split.selection}
