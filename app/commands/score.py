@@ -169,11 +169,19 @@ def _plan(
         for bundle in applying:
             plan.setdefault(bundle.id, (bundle, []))[1].append(one)
         if not applying:
-            reasons = "; ".join(why_not(bundle.card, one, named=False) for bundle in bundles) or "no model is installed"
-            results.add(
-                SeriesResult(one, "", "", error=f"{one.path}: not scored: {reasons}", error_kind="NotApplicable")
-            )
+            results.add(_not_scored(one, bundles))
     return list(plan.values())
+
+
+def _not_scored(series: Series, bundles: Sequence[InstalledBundle]) -> SeriesResult:
+    """What is wrong with the pixels, at which no model will look; of sound ones, why no model applies."""
+    try:
+        series.load_radiograph() if series.kind == "radiograph" else series.load_volume()
+    except NormascopeError as problem:
+        problem.where = problem.where or series.path
+        return SeriesResult(series, "", "", error=str(problem), error_kind=problem.kind)
+    reasons = "; ".join(why_not(bundle.card, series, named=False) for bundle in bundles) or "no model is installed"
+    return SeriesResult(series, "", "", error=f"{series.path}: not scored: {reasons}", error_kind="NotApplicable")
 
 
 def _phantom_model_reads(bundle: InstalledBundle, series: Series) -> bool:

@@ -186,6 +186,17 @@ def test_the_status_says_that_something_was_not_scored_and_no_traceback_is_shown
     assert not (hospital.parent.parent / "outside.dcm").exists()
 
 
+def test_a_broken_file_that_no_model_reads_unasked_is_told_as_broken_and_a_sound_one_by_why(
+    command: Command, hospital: Path, tmp_path: Path
+) -> None:
+    files = [hospital / name for name in ("truncated.dcm", "one_pixel.dcm", "not_numbers.nii", "good.dcm")]
+    assert command("score", *files, "--out", tmp_path).returncode == 3
+    said = {Path(row["path"]).name: row["error"] for row in rows(tmp_path)}
+    assert len(said) == len(files) == len(rows(tmp_path))
+    assert "not scored" in said.pop("good.dcm")
+    assert all("not scored" not in words and name in words for name, words in said.items()), said
+
+
 def test_a_sound_file_alone_ends_with_status_0(
     command: Command, hospital: Path, tiny_bundle_file: Path, tmp_path: Path
 ) -> None:
