@@ -1,12 +1,13 @@
 """Files into the worklist: finds the studies in what was dropped or opened, stores them and queues them for every model that applies.
 
-All of it off the GUI thread; rows appear as they are found. Never decodes a pixel and never scores.
+All of it off the GUI thread; rows appear as they are found. Never scores. What no model will look at is decoded once all rows are there, so that a broken
+file has its line although nobody opens it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,15 @@ if TYPE_CHECKING:  # the window is on screen before anything is found or any mod
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of one import: series found and how many of them are new, jobs queued, problems, and in words what was passed over."""
+    """What came of one import: series found and how many of them are new, jobs queued, problems, in words what was passed over, and the series that
+    no model reads unasked."""
 
     found: int
     new: int
     queued: int
     problems: int
     passed_over: str = ""
+    unread: tuple[Series, ...] = field(default=(), compare=False)
 
     def in_words(self) -> str:
         """One line for the status bar."""
@@ -64,6 +67,7 @@ class Importer(QObject):
         super().__init__(parent)
         self._store = store
         self._tasks: list[Task[Imported]] = []
+        self._checks: list[Task[None]] = []
         self.latest: set[str] = set()
         """UIDs of the studies found by what was opened last: what the reader asked to see."""
 
@@ -93,11 +97,24 @@ class Importer(QObject):
         """Stop opening; what was found stays."""
         for task in self._tasks:
             task.cancel()
+        for check in self._checks:
+            check.cancel()
         self.progress.emit("")
 
     def _done(self, imported: Imported) -> None:
         self.arrived.emit()
         self.finished.emit(imported)
+        self._checks = [task for task in self._checks if task.running]
+        if unread := imported.unread:
+            check = run_task(
+                lambda control: tell_damage(unread, control),
+                lambda nothing: None,
+                lambda error: self.problem.emit(Problem.of(error)),
+                on_partial=self._partial,
+                owner=self,
+                priority=-1,
+            )
+            self._checks.append(check)
 
     def _report(self, progress: Progress) -> None:
         self.progress.emit(progress.doing)
@@ -122,13 +139,14 @@ def import_paths(
     Raises StorageUnavailable when the store cannot be written: then nothing more can be kept.
     """
     from engine.imaging.passed_over import PassedOver
-    from engine.scoring.queueing import enqueue_applicable
+    from engine.models.in_use import chosen_ids
+    from engine.scoring.queueing import enqueue_applicable, reading
     from engine.store.studies import batches
 
     for bundle in bundles:
         store.register_bundle(bundle)
     found = new = queued = problems = 0
-    passed_over = PassedOver()
+    passed_over, chosen, unread = PassedOver(), chosen_ids(), list[Series]()
 
     def on_error(error: NormascopeError) -> None:
         nonlocal problems
@@ -140,10 +158,22 @@ def import_paths(
         batch = store.told_apart(batch)
         new += store.add_series(batch)
         queued += enqueue_applicable(store, batch, bundles)
+        unread += [series for series in batch if not reading(series, bundles, chosen)]
         found += len(batch)
         control.partial(frozenset(series.study_uid for series in batch))
         control.progress(None, f"Opening: {found:,} series found…")
-    return Imported(found, new, queued, problems, passed_over.in_words())
+    return Imported(found, new, queued, problems, passed_over.in_words(), tuple(unread))
+
+
+def tell_damage(unread: Sequence[Series], control: TaskControl) -> None:
+    """Decode what no model will look at (worker thread); each broken series becomes a partial `Problem`."""
+    from engine.imaging.damage import damage_of
+
+    for series in unread:
+        if control.cancelled():
+            return
+        if (problem := damage_of(series)) is not None:
+            control.partial(Problem.of(problem))
 
 
 def _discover(

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from app.commands.saying import say, say_research_use, warn
 from engine.errors import BundleRejected, NormascopeError
+from engine.imaging.damage import damage_of
 from engine.imaging.discovery import open_study
 from engine.imaging.passed_over import PassedOver
 from engine.imaging.series import Series
@@ -175,10 +176,7 @@ def _plan(
 
 def _not_scored(series: Series, bundles: Sequence[InstalledBundle]) -> SeriesResult:
     """What is wrong with the pixels, at which no model will look; of sound ones, why no model applies."""
-    try:
-        series.load_radiograph() if series.kind == "radiograph" else series.load_volume()
-    except NormascopeError as problem:
-        problem.where = problem.where or series.path
+    if (problem := damage_of(series)) is not None:
         return SeriesResult(series, "", "", error=str(problem), error_kind=problem.kind)
     reasons = "; ".join(why_not(bundle.card, series, named=False) for bundle in bundles) or "no model is installed"
     return SeriesResult(series, "", "", error=f"{series.path}: not scored: {reasons}", error_kind="NotApplicable")

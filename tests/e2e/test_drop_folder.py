@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pydicom
+from pydicom.uid import generate_uid
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
@@ -71,6 +72,24 @@ def test_a_film_of_absurd_spacing_is_one_problem_and_is_shown_and_queued_all_the
     )
     assert window.viewer._scene.picture.size.spacing is None, "nothing is measured"
     assert window.store.counts().queued == 1
+
+
+def test_a_broken_film_that_no_model_reads_is_one_problem_although_nobody_opens_it(
+    empty_window: MainWindow, archive: Path, qtbot: QtBot
+) -> None:
+    window, film = empty_window, archive / "hand.dcm"
+    image = pydicom.dcmread(archive / "chest3.dcm")
+    image.PatientName, image.PatientID, image.BodyPartExamined = "Zorn^Ada", "Z1", "HAND"
+    image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    image.save_as(film)
+    film.write_bytes(film.read_bytes()[:-5000])
+    drop(window, archive)
+    qtbot.waitUntil(lambda: window.problems.table.rowCount() == 1, timeout=15000)
+    where, what, cure = (window.problems.table.item(0, column).text() for column in range(3))
+    assert where.endswith("hand.dcm") and what and cure
+    assert not _shown(window).startswith("Zorn")
+    assert len(window.worklist.model.rows) == 7, "the film stays in the list, and the rest is opened"
 
 
 def test_what_came_of_opening_stays_in_the_line_at_the_foot(
