@@ -161,7 +161,7 @@ def _units(headers: Sequence[ImageHeader]) -> tuple[str, ...]:
     rescales = {(header.slope, header.intercept) for header in headers}
     for slope, intercept in sorted(pair for pair in rescales if not Rescale(*pair).whole)[:1]:
         warnings.append(
-            f"Rescale slope {slope:g} and intercept {intercept:g} are not whole: values are rounded to whole HU."
+            f"Rescale slope {slope:g} and intercept {intercept:g} are not whole: values are rounded to whole numbers."
         )
     return tuple(warnings)
 
