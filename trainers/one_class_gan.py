@@ -12,12 +12,16 @@ the same end and one (Goodfellow et al. 2014). D moves first, on what U draws be
 An autoencoder with skips at full width can hand every image through unseen: what keeps it from that is the noise, which it must know a normal chest to
 take away. The paper does not say how much there is.
 
+A network and its judge chase each other, and what either says of an image depends on the step at which they are stopped. A moving average of all weights,
+ours and off unless asked for, evens that out.
+
 "Initialized with standard normal distribution" is read as DCGAN's, of a deviation of .02: one of 1 saturates the Tanh that draws the image, which no
 normalisation precedes, so that nothing is learned.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -31,6 +35,7 @@ from torch.optim import Adam
 
 from engine.models.one_class_gan import Networks, OneClassGAN
 from trainers.method import Batch, MethodTrainer, TrainingImages
+from trainers.moving_average import follow, young
 from trainers.plan import Augmentation, TrainingPlan
 
 DEVIATION = 0.02
@@ -55,6 +60,9 @@ class OneClassGANPlan(TrainingPlan):
     reconstruction_weight: float = Field(default=20.0, ge=0, description="lambda 1, of the mean absolute error")
     adversarial_weight: float = Field(default=4.0, ge=0, description="lambda 2, of the discriminator's verdict")
     code_weight: float = Field(default=8.0, ge=0, description="lambda 3, of the difference of the codes")
+    average_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="of the moving average of the weights; 0 takes the last weights"
+    )
 
 
 class OneClassGANTrainer(MethodTrainer):
@@ -74,10 +82,17 @@ class OneClassGANTrainer(MethodTrainer):
             plan.preprocessing,
             plan.heatmap_sigma,
             self.weights,
+            code_distance="norm",
         )
         self.network.apply(initialise)
         convert_conv2d_weight_memory_format(self.network.to(fabric.device), torch.channels_last)
         self.modules: dict[str, nn.Module] = {"network": self.network}
+        self.scored = self.network
+        if plan.average_decay:
+            self.scored = copy.deepcopy(self.network).requires_grad_(False).eval()
+            self.modules["average"] = self.scored
+            self.shipped_weights = "the moving average of the weights"
+        self.epoch, self.steps_in_epoch = 0, 1
         judge, encoder = self.network.discriminator, self.network.second_encoder
         drawing = [p for part in (self.network.autoencoder, encoder) if part is not None for p in part.parameters()]
         self.optimizers = {"autoencoder": Adam(drawing, plan.learning_rate, plan.betas, fused=True)}
@@ -89,7 +104,11 @@ class OneClassGANTrainer(MethodTrainer):
         for optimizer in self.optimizers.values():
             fabric.setup_optimizers(optimizer)
 
+    def begin(self, images: TrainingImages) -> None:
+        self.steps_in_epoch = max(1, len(images.normal) // self.plan.batch)
+
     def begin_epoch(self, epoch: int) -> str:
+        self.epoch = epoch
         return ""
 
     def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
@@ -113,6 +132,9 @@ class OneClassGANTrainer(MethodTrainer):
             shown["code"], shown["features"] = code, torch.stack(features).sum()  # equations 3 and 4
             loss = loss + self.plan.code_weight * code + shown["features"]
         self.update("autoencoder", loss)  # equation 5
+        if self.plan.average_decay:
+            steps = (self.epoch + batch.share) * self.steps_in_epoch
+            follow(self.scored, self.network, min(self.plan.average_decay, young(steps)))
         return {name: value.detach() for name, value in shown.items()}
 
     def held_out_loss(self, images: TrainingImages) -> float:
@@ -126,18 +148,18 @@ class OneClassGANTrainer(MethodTrainer):
 
         def loss(x: Tensor) -> Tensor:
             noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in x]).to(x.device)
-            reconstruction, maps = self.network.autoencoder(x + self.plan.noise * noise)
+            reconstruction, maps = self.scored.autoencoder(x + self.plan.noise * noise)
             total = self.plan.reconstruction_weight * F.l1_loss(reconstruction, x)
-            if self.network.second_encoder is not None:
-                again = self.network.second_encoder(reconstruction)[-1]
+            if self.scored.second_encoder is not None:
+                again = self.scored.second_encoder(reconstruction)[-1]
                 total = total + self.plan.code_weight * F.mse_loss(again, maps[-1])
             return total
 
         return self.mean_over_held(images, loss)
 
     def scoring_model(self) -> OneClassGAN:
-        model = OneClassGAN(**self.network.architecture)
-        model.load_state_dict(self.network.state_dict())
+        model = OneClassGAN(**self.scored.architecture)
+        model.load_state_dict(self.scored.state_dict())
         return model.to(self.fabric.device).eval()
 
 

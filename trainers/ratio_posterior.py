@@ -40,6 +40,7 @@ from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, Scatteri
 from engine.models.shelf import find
 from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
 from trainers.mixture_proportion import normal_share
+from trainers.moving_average import follow
 from trainers.occlusion import occluded
 from trainers.plan import Augmentation, TrainingPlan
 from trainers.scattering_rule import fit_rule, scattered, turned_alike
@@ -228,14 +229,11 @@ class RatioPosteriorTrainer(MethodTrainer):
         risk = normal + share + abnormal.clamp(min=0)
         return risk, (risk if abnormal >= 0 else -abnormal)
 
-    @torch.no_grad()
     def _move_average(self, share: float) -> None:
-        """Exponential, of weights and of batch normalisation's statistics; short at first, so that the first weights are soon forgotten."""
+        """Short at first, so that the first weights are soon forgotten."""
         decay = min(self.plan.average_decay, self.epoch + share)
         for network, average in zip(self.networks, self.average.members, strict=True):
-            pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
-            kept, new = zip(*((a, b) for a, b in pairs if a.is_floating_point()), strict=True)
-            torch._foreach_lerp_(list(kept), list(new), 1 - decay)
+            follow(average, network, decay)
 
     def finish(self, images: TrainingImages) -> None:
         """Fit the log ratio and estimate the mixture's share of normals on what each member, and each fold's rule, has not learned from."""

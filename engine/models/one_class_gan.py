@@ -31,6 +31,8 @@ KERNEL = SMALLEST = 4
 
 Networks = Literal["U", "U+E", "U+D", "U+D+E"]
 """The rows of the paper's table 1: which networks there are beside the autoencoder."""
+CodeDistance = Literal["norm", "mean square"]
+"""Of two codes, as a term of the score."""
 
 
 def level_channels(size: int, width: int) -> list[int]:
@@ -128,6 +130,7 @@ class OneClassGAN(AnomalyModel):
         preprocessing: name in engine.preprocess.
         heatmap_sigma: the heatmap's smoothing as a share of the side.
         weights: of the three terms of the score, lambda 1 to 3; the paper's are 20, 4 and 8.
+        code_distance: "norm" as section 2.3 writes it; "mean square" is the loss, and what models score by that were trained before it was the norm.
     """
 
     method: ClassVar[str] = "one-class-gan"
@@ -150,13 +153,14 @@ class OneClassGAN(AnomalyModel):
         preprocessing: str = "chest",
         heatmap_sigma: float = 1 / 64,
         weights: Sequence[float] = (20.0, 4.0, 8.0),
+        code_distance: CodeDistance = "mean square",
     ) -> None:
         super().__init__()
         if networks not in get_args(Networks):
             raise ValueError(f"networks must be one of {', '.join(get_args(Networks))}, not {networks}")
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
         self.code, self.width, self.networks, self.heatmap_sigma = code, width, networks, heatmap_sigma
-        self.weights = tuple(weights)
+        self.weights, self.code_distance = tuple(weights), code_distance
         self.autoencoder = Autoencoder(size, code, width)
         self.discriminator = Discriminator(size, width) if "D" in networks else None
         self.second_encoder = Descent(size, code, width) if "E" in networks else None
@@ -171,6 +175,7 @@ class OneClassGAN(AnomalyModel):
             "preprocessing": self.spec.preprocessing,
             "heatmap_sigma": self.heatmap_sigma,
             "weights": list(self.weights),
+            "code_distance": self.code_distance,
         }
 
     def anomaly(self, x: Tensor) -> Anomaly:
@@ -180,7 +185,8 @@ class OneClassGAN(AnomalyModel):
         [0, 1] among the test images, which moves no AUROC and would make an image's score depend on the others; here it stays as it is.
         `reconstruction_error`: ||x - x'||_1, a mean over pixels (equation 1).
         `discriminator`: 1 - D(x'), the probability that the reconstruction is none.
-        `code_distance`: ||z - z'||_2, a mean square over the code (equation 3).
+        `code_distance`: ||z - z'||_2. The paper calls the loss of that name a mean square error (equation 3). As a term of the score that would be about
+        .01 beside 2 of either other one: lambda 3 would weigh nothing, and the second encoder would not add to the sum what table 1 says it adds.
         `ssim`, `local_error`: of x and x'; ours.
         Heatmap: |x - x'|, smoothed.
         """
@@ -192,7 +198,8 @@ class OneClassGAN(AnomalyModel):
             terms["discriminator"] = torch.sigmoid(-self.discriminator(reconstruction).float()).flatten()
         if self.second_encoder is not None:
             again = self.second_encoder(reconstruction)[-1]
-            terms["code_distance"] = (maps[-1].float() - again.float()).square().flatten(1).mean(1)
+            squares = (maps[-1].float() - again.float()).square().flatten(1)
+            terms["code_distance"] = squares.sum(1).sqrt() if self.code_distance == "norm" else squares.mean(1)
         weight = dict(zip(("reconstruction_error", "discriminator", "code_distance"), self.weights, strict=True))
         scores = {
             "anomaly": torch.stack([weight[name] * term for name, term in terms.items()]).sum(0),

@@ -114,12 +114,37 @@ def test_reconstructions_get_better() -> None:
     assert history[-1].losses["reconstruction"] < 0.5 * history[0].losses["reconstruction"]
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    images, whole = drawn_images(12, 32), _trainer(_plan())
+@pytest.mark.parametrize("decay", [0, 0.9])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(decay: float, tmp_path: Path) -> None:
+    images, whole = drawn_images(12, 32), _trainer(_plan(average_decay=decay))
     run_training(whole, images, None)
-    second = resumed_after(_plan(), images, 2, tmp_path / "checkpoint.safetensors")
+    second = resumed_after(_plan(average_decay=decay), images, 2, tmp_path / "checkpoint.safetensors")
     assert same_weights(whole.modules["network"], second.modules["network"])
     assert same_weights(whole.scoring_model(), second.scoring_model())
+
+
+def test_what_scores_is_the_moving_average_where_one_is_asked_for_and_else_the_last_weights() -> None:
+    assert OneClassGANPlan().average_decay == 0
+    for decay in (0, 0.75):
+        trainer, images = _trainer(_plan(average_decay=decay, epochs=1)), drawn_images(4, 32)
+        trainer.begin(images)
+        averaged = [value.double() for value in trainer.network.state_dict().values()]
+        for step in range(60):
+            trainer.epoch = step  # one step an epoch: the average is old enough at the last
+            trainer.step(batch_of(_images()), torch.Generator().manual_seed(step))
+            kept = min(decay, step / (step + 10))
+            now = [value.double() for value in trainer.network.state_dict().values()]
+            averaged = [kept * old + (1 - kept) * new for old, new in zip(averaged, now, strict=True)]
+        model = trainer.scoring_model()
+        for value, expected in zip(model.state_dict().values(), averaged, strict=True):
+            if value.is_floating_point():
+                torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-6)
+        assert same_weights(model, trainer.network) is (decay == 0)
+        assert ("moving average" in trainer.checkpoint_rule) is (decay > 0)
+
+
+def test_models_trained_now_score_by_the_norm_of_the_codes_difference() -> None:
+    assert _trainer(_plan()).scoring_model().code_distance == "norm"
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_harmless() -> None:
@@ -129,13 +154,14 @@ def test_a_step_that_is_not_finite_is_skipped_and_harmless() -> None:
     assert all(torch.isfinite(p).all() for p in trainer.modules["network"].parameters())
 
 
+@pytest.mark.parametrize("decay", [0, 0.9])
 @pytest.mark.parametrize("networks", get_args(Networks))
 def test_held_out_normals_are_judged_by_the_terms_that_score_noised_as_they_are_learned_from(
-    networks: Networks,
+    networks: Networks, decay: float
 ) -> None:
-    trainer = _trainer(_plan(networks=networks, noise=0.3, seed=5))
+    trainer = _trainer(_plan(networks=networks, noise=0.3, seed=5, average_decay=decay))
     held = drawn_images(6, 32).normal
-    x, network = seen(held), trainer.network.eval()
+    x, network = seen(held), trainer.scored.eval()
     with torch.no_grad():
         for weights in network.parameters():
             weights.mul_(

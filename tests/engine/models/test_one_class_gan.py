@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from engine.models.bundle import load_bundle, save_bundle
 from engine.models.card import Card, InputSpec
 from engine.models.inference import prepare_for_inference
-from engine.models.one_class_gan import Networks, OneClassGAN
+from engine.models.one_class_gan import CodeDistance, Networks, OneClassGAN
 from tests.engine.models.shapes import parameters_of, shapes_of
 
 # five levels of 4x4 kernels and a code of 100 at 64 x 64 (section 3.1)
@@ -20,9 +20,9 @@ ENCODER = [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (100, 1, 1)]
 DECODER = [(512, 4, 4), (256, 8, 8), (128, 16, 16), (64, 32, 32), (1, 64, 64)]
 
 
-def _small(networks: Networks = "U+D+E") -> OneClassGAN:
+def _small(networks: Networks = "U+D+E", **options: Any) -> OneClassGAN:
     torch.manual_seed(0)
-    model = OneClassGAN(size=32, code=6, width=4, networks=networks, heatmap_sigma=0).eval()
+    model = OneClassGAN(size=32, code=6, width=4, networks=networks, heatmap_sigma=0, **options).eval()
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.running_mean.normal_()
@@ -76,8 +76,9 @@ def test_a_size_without_a_ladder_of_halvings_is_refused(size: int) -> None:
         OneClassGAN(size=size)
 
 
-def test_the_anomaly_score_is_the_papers_sum_of_three_terms() -> None:
-    model = _small()
+@pytest.mark.parametrize("reading", get_args(CodeDistance))
+def test_the_anomaly_score_is_the_papers_sum_of_three_terms(reading: CodeDistance) -> None:
+    model = _small(code_distance=reading)
     x = torch.rand(3, 1, 32, 32) * 2 - 1
     with torch.inference_mode():
         found = model.anomaly(x)
@@ -85,7 +86,8 @@ def test_the_anomaly_score_is_the_papers_sum_of_three_terms() -> None:
         error = (x - drawn).abs()
         assert model.discriminator is not None and model.second_encoder is not None
         real = torch.sigmoid(model.discriminator(drawn)).flatten()
-        distance = (maps[-1] - model.second_encoder(drawn)[-1]).square().mean((1, 2, 3))
+        difference = (maps[-1] - model.second_encoder(drawn)[-1]).flatten(1)
+    distance = difference.norm(dim=1) if reading == "norm" else difference.square().mean(1)
     expected = 20 * error.mean((1, 2, 3)) + 4 * (1 - real) + 8 * distance
     torch.testing.assert_close(found.scores["anomaly"], expected)
     torch.testing.assert_close(found.scores["reconstruction_error"], error.mean((1, 2, 3)))
@@ -132,6 +134,13 @@ def test_folded_for_inference_it_says_the_same() -> None:
     found = prepare_for_inference(model, torch.device("cpu"), torch.float32)(x)
     for name, values in expected.scores.items():
         torch.testing.assert_close(found.scores[name], values, rtol=1e-4, atol=1e-5)
+
+
+def test_a_bundle_whose_card_names_no_reading_of_the_code_distance_scores_as_it_was_calibrated() -> None:
+    model = _small(code_distance="norm")
+    architecture = {name: value for name, value in model.architecture.items() if name != "code_distance"}
+    assert OneClassGAN(**model.architecture).code_distance == "norm"
+    assert OneClassGAN(**architecture).code_distance == "mean square"  # the only one when such bundles were made
 
 
 @pytest.mark.parametrize("networks", get_args(Networks))
