@@ -25,8 +25,9 @@ def augmented(
     count = x.shape[0] if of is None else of
     if how.shift or how.rotation or how.scale or how.mirror or how.flip or how.stretch:
         matrix = _affine(count, x.ndim - 2, how, generator)[rows].to(x.device)
-        grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
-        x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        if len(x):  # torch makes no grid for no image, and of a few images some devices have none
+            grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+            x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
     if how.exposure:
         gamma = torch.exp(how.exposure * _uniform(count, generator))[rows].to(x.device)
         gamma = gamma.view(-1, *[1] * (x.ndim - 1))

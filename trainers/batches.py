@@ -7,15 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from trainers.augment import augmented
-from trainers.method import Batch, Bytes, TrainingImages, as_input
+from trainers.method import Batch, Bytes, Indices, TrainingImages, as_input
 from trainers.plan import TrainingPlan
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,17 @@ def epoch_batches(
     device: torch.device,
     generator: torch.Generator,
     part: Part = ALL,
+    mixture_once: Indices | None = None,
 ) -> Iterator[Batch]:
     """Every normal once in random order, each batch with as many images of the mixture; made one ahead in a thread.
+
+    With `mixture_once`, these of the mixture are spread over the batches instead, in random order: each is seen once, and no other is.
 
     Parts of the same batches, made with generators of the same state, hold together what one device would see, image for image, changed alike.
 
     `generator` is in one thread's hands at a time: nobody else may draw from it until the iterator is exhausted.
     """
-    made = _batches(images, plan, device, generator, part)
+    made = _batches(images, plan, device, generator, part, mixture_once)
     with ThreadPoolExecutor(1, "batches") as pool:
         following = pool.submit(next, made, None)
         while (batch := following.result()) is not None:
@@ -56,7 +56,12 @@ def epoch_batches(
 
 
 def _batches(
-    images: TrainingImages, plan: TrainingPlan, device: torch.device, generator: torch.Generator, part: Part
+    images: TrainingImages,
+    plan: TrainingPlan,
+    device: torch.device,
+    generator: torch.Generator,
+    part: Part,
+    mixture_once: Indices | None,
 ) -> Iterator[Batch]:
     def loaded(source: Bytes, indices: Indices) -> tuple[Tensor, Tensor]:
         mine = indices[part.rows]
@@ -65,12 +70,15 @@ def _batches(
 
     normals = list(_drawn(len(images.normal), plan.batch, generator, part.devices))
     mixture = None
-    if images.mixture is not None:
-        mixture = _drawn_again(len(images.mixture), plan.batch, generator, part.devices)
+    if images.mixture is not None and mixture_once is not None:
+        mixture = _spread(mixture_once, len(normals), generator)
+    elif images.mixture is not None:
+        drawn = _drawn_again(len(images.mixture), plan.batch, generator, part.devices)
+        mixture = (indices[: len(normals[0])] for indices in drawn)
     for done, indices in enumerate(normals):
         other = others = None
-        if images.mixture is not None and mixture is not None:
-            other, others = loaded(images.mixture, next(mixture)[: len(indices)])
+        if images.mixture is not None and mixture is not None and len(beside := next(mixture)):
+            other, others = loaded(images.mixture, beside)
         normal, chosen = loaded(images.normal, indices)
         yield Batch(normal, chosen, other, done / len(normals), others)
 
@@ -90,3 +98,9 @@ def _drawn_again(count: int, batch: int, generator: torch.Generator, devices: in
     """As `_drawn`, for ever: a cohort smaller than the normals is gone through more than once an epoch."""
     while True:
         yield from _drawn(count, batch, generator, devices)
+
+
+def _spread(chosen: Indices, batches: int, generator: torch.Generator) -> Iterator[Indices]:
+    """Each once, sorted within a batch. Batches differ by one at most, and some have none where there are fewer than batches."""
+    shuffled = chosen[torch.randperm(len(chosen), generator=generator).numpy()]
+    return (np.sort(part) for part in np.array_split(shuffled, batches))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import socket
 import tempfile
@@ -180,7 +181,7 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
 def _device(work: Work, devices: Devices, number: int, threads: int, meeting: str, writer: Connection) -> None:
     """A process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; who started them ends them
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(Path(meeting).parent,), daemon=True).start()
     torch.set_num_threads(threads)
     try:
         work(_joined(devices, number, meeting), lambda said: writer.send(("said", said)))
@@ -231,9 +232,10 @@ def _sendable(error: Exception) -> Exception:
     return words
 
 
-def _end_with_parent() -> None:
-    """End at once when the process that started this one is gone, however it went."""
+def _end_with_parent(folder: Path) -> None:
+    """End at once when the process that started this one is gone, however it went; the folder that it could not remove goes too."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

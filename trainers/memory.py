@@ -78,7 +78,7 @@ def step_memory(plan: TrainingPlan, images: TrainingImages, device: torch.device
         few = TrainingImages(images.normal[:PROBE], None if images.mixture is None else images.mixture[:PROBE])
         trainer.begin(few)
         trainer.begin_epoch(plan.epochs - 1)
-        batch = next(epoch_batches(few, probe, device, torch.Generator()))
+        batch = next(epoch_batches(few, probe, device, torch.Generator(), mixture_once=trainer.mixture_once))
         kept: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:

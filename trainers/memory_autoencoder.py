@@ -95,7 +95,7 @@ class MemoryAutoencoderTrainer(MethodTrainer, ABC):
         self.epoch = epoch
         return ""
 
-    def learned_from(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def learned_from(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """[B, 1, *S] images of a step, and [B] their places in the bank."""
         return batch.normal, batch.indices
 
@@ -106,7 +106,7 @@ class MemoryAutoencoderTrainer(MethodTrainer, ABC):
     def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """The network by its loss against the bank as it was, then the bank by the codes that this loss was of."""
         self._set_rate((self.epoch + batch.share) / self.plan.epochs)
-        x, places = self.learned_from(batch, generator)
+        x, places = self.learned_from(batch)
         z, reconstruction = self.network_in_use(x.contiguous(memory_format=torch.channels_last))
         losses = self.losses(x, z, reconstruction, places)
         if self.update("network", next(iter(losses.values()))):

@@ -21,6 +21,7 @@ from trainers.together import share_gradients
 
 Bytes = npt.NDArray[np.uint8]
 Patients = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,10 @@ class Batch:
     Attributes:
         normal: [B, 1, *S] float32 in [-1, 1], augmented; on several devices this one's part of the batch.
         indices: [B] int64, which of `TrainingImages.normal` they are.
-        mixture: [B, 1, *S] likewise from the mixture (as many as normals, drawn anew each epoch), or None.
+        mixture: [M, 1, *S] likewise from the mixture: as many as normals, drawn anew each epoch, or those of the trainer's `mixture_once` that fall
+            to this batch; None where there are none.
         share: of the epoch that is done, in [0, 1).
-        mixture_indices: [B] int64, which of `TrainingImages.mixture` they are, or None.
+        mixture_indices: [M] int64, which of `TrainingImages.mixture` they are, or None.
     """
 
     normal: Tensor
@@ -68,6 +70,8 @@ class MethodTrainer(ABC):
     Attributes:
         plan_class: the method's plan; its defaults are the paper's.
         mixture: whether the method learns from a second, unlabelled cohort: never, if it is given one, or always.
+        mixture_once: [K] which of the mixture every epoch sees once, spread over its batches, set by `begin`; None where every batch has as many of the
+            mixture as it has normals.
         modules: every network with weights to keep, by name, whatever else must survive a kill among their buffers; restored from a checkpoint.
         optimizers: likewise.
         shipped_weights, shipped_epoch: which weights `scoring_model` takes and after which epoch, in words for the card.
@@ -78,6 +82,7 @@ class MethodTrainer(ABC):
 
     plan_class: ClassVar[type[TrainingPlan]]
     mixture: ClassVar[Literal["never", "optional", "always"]] = "never"
+    mixture_once: Indices | None = None
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]

@@ -1,7 +1,7 @@
 """How much of a figure is luck: trains and judges a method several times, over random splits or seeds, and over values of an option.
 
     python -m trainers.repeats --method NAME --normals CSV --out FOLDER [--mixture CSV] [--runs 10] [--vary split|seed] [--size N] [--epochs N]
-        [--option NAME=VALUE ...] [--ablate NAME=VALUE,VALUE,...] [--device auto|cpu|cuda]
+        [--option NAME=VALUE ...] [--ablate NAME=VALUE,VALUE,...] [--device auto|cpu|cuda] [--devices N]
 
 `--vary split` is Monte Carlo cross-validation (Nakao 2021: ten random splits): each run draws its patients anew. `--vary seed` keeps the split and
 changes the weights and the order (Davletshina 2020, Bozorgtabar 2020: four seeds). `--ablate` does so for each value: an ablation table (Tang 2019).
@@ -50,6 +50,7 @@ class Asked:
     epochs: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     device: str = "auto"
+    devices: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,14 @@ def repeat(asked: Asked, runs: int, on_run: OnRun = lambda words: None) -> list[
 
 
 def _check_same(asked: Asked) -> None:
-    """Raises CohortRejected where the folder keeps runs of another method, cohort, size or option: they would pass for these."""
+    """Raises CohortRejected where the folder keeps runs of another method, cohort, size, option or number of devices: they would pass for these."""
     file = asked.out / "asked.json"
     named = {"normals": asked.normals.name, "mixture": asked.mixture and asked.mixture.name}
-    what = json.dumps({**asdict(asked), **named, "out": None, "device": None}, sort_keys=True)
+    values = {**asdict(asked), **named, "out": None, "device": None}
+    if asked.devices in (None, 1):
+        # one, said or not, is left out, as it is in what was asked for before there could be several
+        del values["devices"]
+    what = json.dumps(values, sort_keys=True)
     if file.exists() and file.read_text() != what:
         raise CohortRejected(
             "the runs kept here were asked for otherwise",
@@ -127,6 +132,7 @@ def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
         seed=number,
         options={**asked.options, "split_seed": number if asked.vary == "split" else 0},
         device=asked.device,
+        devices=asked.devices,
         resume=True,
         text=CardText(
             public_patients=True
@@ -222,6 +228,7 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--ablate", metavar="NAME=VALUE,VALUE,...")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--devices", type=int, help="GPUs or processes that learn together; one if left out")
     given = parser.parse_args()
     options = dict(each.partition("=")[::2] for each in given.option)
     variants = {given.method: options}
@@ -240,6 +247,7 @@ def main() -> None:
             given.epochs,
             chosen,
             given.device,
+            given.devices,
         )
         finished[variant.replace(" ", "_")] = repeat(asked, given.runs, lambda words: print(words, flush=True))
     for variant, scores in write_report(given.out, finished, given.vary).items():

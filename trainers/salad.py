@@ -9,8 +9,8 @@ In round r of R, the share r / R of the images with the lowest entropy of p(i, .
 nearest others. How neighbourhoods grow is not in the text; these rounds, the entropy, and k = 1 are those of the work that the wording follows
 (Huang J, et al. Unsupervised deep learning by neighbourhood discovery. ICML 2019).
 
-Known abnormal images, where there are some, are learned from like normals, under places of their own that the scored bank does not have. Their labels
-enter no loss.
+Known abnormal images, where there are some, are training images as normals are: each is learned from once an epoch, under a place of its own that the
+scored bank does not have ("we discard anomalous prototypical vectors for anomaly score calculation"). Their labels enter no loss.
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ class SALADTrainer(MemoryAutoencoderTrainer):
         abnormal = size - self.normals
         generator = torch.Generator().manual_seed(self.plan.seed)
         drawn = torch.randperm(mixture, generator=generator)[:abnormal]
+        self.mixture_once = drawn.numpy()
         self.place_of_mixture = torch.full((mixture,), -1)  # [M], -1 for images that are not learned from
         self.place_of_mixture[drawn] = torch.arange(self.normals, size)
+        self.place_of_mixture = self.place_of_mixture.to(self.fabric.device)
         self.findings["known_abnormal_images"] = abnormal
 
     def known_abnormals(self, images: TrainingImages) -> int:
@@ -106,15 +108,12 @@ class SALADTrainer(MemoryAutoencoderTrainer):
         since = epoch - self.pretraining
         return 0 if since < 0 else since * self.rounds // (self.plan.epochs - self.pretraining) + 1
 
-    def learned_from(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The normals, and so many of the batch's known abnormal images that each is seen about once an epoch."""
+    def learned_from(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The normals, and the known abnormal images that are due in this batch."""
         if batch.mixture is None or batch.mixture_indices is None:
             return batch.normal, batch.indices
-        places = self.place_of_mixture[batch.mixture_indices.cpu()]
-        wanted = torch.rand(len(places), generator=generator) < len(self.place_of_mixture) / self.normals
-        taken = ((places >= 0) & wanted).to(batch.normal.device)
-        places = places.to(batch.normal.device)
-        return torch.cat([batch.normal, batch.mixture[taken]]), torch.cat([batch.indices, places[taken]])
+        places = self.place_of_mixture[batch.mixture_indices]
+        return torch.cat([batch.normal, batch.mixture]), torch.cat([batch.indices, places])
 
     def losses(self, x: Tensor, z: Tensor, reconstruction: Tensor, places: Tensor) -> dict[str, Tensor]:
         """Equation 3, and its parts. `sample_specific` and `aggregation` are means over their own images, NaN where there are none."""

@@ -231,7 +231,9 @@ def _every_batch(
     totals: dict[str, list[Tensor]] = {}
     taken, skipped, waited = trainer.taken, trainer.skipped, 0.0
     part = Part(trainer.fabric.global_rank, trainer.fabric.world_size)
-    batches = epoch_batches(images, trainer.plan, trainer.fabric.device, generators["batches"], part)
+    batches = epoch_batches(
+        images, trainer.plan, trainer.fabric.device, generators["batches"], part, trainer.mixture_once
+    )
     while True:
         asked = time.monotonic()
         batch = next(batches, None)

@@ -1,14 +1,13 @@
 """Where a volume's voxels are kept: in memory, or in a temporary file where they would take too much of it. Never reads images.
 
-The file has no name of its own once it is mapped (POSIX), so that nothing is left behind however the process ends; elsewhere it is deleted
-with the array.
+The file never has a name, or not for longer than it takes to make it (POSIX), so that nothing is left behind however the process ends; elsewhere the
+system deletes it with the array.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,33 +46,15 @@ def allocate_voxels(shape: tuple[int, int, int], budget: int | None = None) -> n
 def _mapped(shape: tuple[int, int, int], size: int) -> npt.NDArray[np.int16]:
     folder = Path(tempfile.gettempdir())
     try:
-        handle, name = tempfile.mkstemp(prefix="normascope-volume-", suffix=".voxels", dir=folder)
+        with tempfile.TemporaryFile(prefix="normascope-volume-", suffix=".voxels", dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                # a sparse file on a full disk would kill the process at the first write
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return np.memmap(file, np.int16, "r+", shape=shape)
     except OSError as error:
         raise _no_room(folder, size, error) from error
-    path = Path(name)
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(
-                handle, 0, size
-            )  # a sparse file on a full disk would kill the process at the first write
-        else:
-            os.truncate(handle, size)
-        voxels = np.memmap(path, np.int16, "r+", shape=shape)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise _no_room(folder, size, error) from error
-    finally:
-        os.close(handle)
-    try:
-        path.unlink()
-    except OSError:  # a system that keeps mapped files: delete it when the map is gone
-        weakref.finalize(voxels, _remove, path)
-    return voxels
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
 
 
 def _no_room(folder: Path, size: int, error: OSError) -> StorageUnavailable:

@@ -10,17 +10,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from engine.models.base import Anomaly, AnomalyModel, ModelSpec
 from engine.models.blocks import convolution_block, transposed_block
-from engine.models.masked_error import judged_reconstruction
+from engine.models.davletshina import CITATION
+from engine.models.masked_autoencoder import MaskedAutoencoder
 
 STRIDED = 4
 """Convolutions that halve; the poolings do the rest of the way down to one place."""
 
 
-class BAE(AnomalyModel):
+class BAE(MaskedAutoencoder):
     """Encoder and decoder.
 
     [B, 1, 512, 512] -> [B, 16, 256, 256] -> [B, 32, 64, 64] -> [B, 64, 16, 16] -> [B, 128, 4, 4] -> [B, 256, 1, 1] and back. A smaller size leaves
@@ -29,26 +29,22 @@ class BAE(AnomalyModel):
     Args:
         size: side of the image, a power of two from 32 to 512; the paper's is 512.
         width: channels at full size, doubled at each level; the paper's is 16, and the code sixteen times that.
-        preprocessing: name in engine.preprocess.
-        heatmap_sigma: the heatmap's smoothing as a share of the side.
+        preprocessing, heatmap_sigma: as `MaskedAutoencoder` takes them.
     """
 
     method: ClassVar[str] = "bae"
     primary_score: ClassVar[str] = "mse"
-    paper: ClassVar[dict[str, str]] = {
-        "citation": "Davletshina D, et al. Unsupervised anomaly detection for X-ray images. arXiv:2001.10883, 2020",
-        "doi": "10.48550/arXiv.2001.10883",
+    paper: ClassVar[dict[str, str]] = CITATION | {
         "figures": "none: the paper describes this network and leaves it out of its table 1",
     }
 
     def __init__(
         self, size: int = 512, width: int = 16, preprocessing: str = "musculoskeletal", heatmap_sigma: float = 1 / 64
     ) -> None:
-        super().__init__()
+        super().__init__(size, preprocessing, heatmap_sigma)
         if size not in (32, 64, 128, 256, 512):
             raise ValueError(f"size must be a power of two from 32 to 512, not {size}")
-        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.heatmap_sigma = width, heatmap_sigma
+        self.width = width
         poolings = size.bit_length() - 1 - STRIDED  # five at 512
         channels = [width << level for level in range(STRIDED + 1)]  # 16, 32, 64, 128, 256
         code = channels[-1]
@@ -67,18 +63,4 @@ class BAE(AnomalyModel):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        return {
-            "size": self.spec.size[0],
-            "width": self.width,
-            "preprocessing": self.spec.preprocessing,
-            "heatmap_sigma": self.heatmap_sigma,
-        }
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """[B, 1, S, S] -> [B, 1, S, S] in [-1, 1]."""
-        drawn: Tensor = self.decoder(self.encoder(x))
-        return drawn
-
-    def anomaly(self, x: Tensor) -> Anomaly:
-        """`mse`, `mse_top200`, `ssim` and `local_error`; see `judged_reconstruction`."""
-        return judged_reconstruction(x, self.reconstruct(x), self.heatmap_sigma)
+        return super().architecture | {"width": self.width}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator, AttentionLadderModel
 from engine.models.base import Anomaly
 from engine.models.blocks import convolution_block
+from engine.models.davletshina import CITATION
 from engine.models.masked_error import judged_reconstruction
 
 
@@ -59,9 +60,7 @@ class BiGAN(AttentionLadderModel):
 
     method: ClassVar[str] = "bigan"
     primary_score: ClassVar[str] = "discriminator"
-    paper: ClassVar[dict[str, str]] = {
-        "citation": "Davletshina D, et al. Unsupervised anomaly detection for X-ray images. arXiv:2001.10883, 2020",
-        "doi": "10.48550/arXiv.2001.10883",
+    paper: ClassVar[dict[str, str]] = CITATION | {
         "figures": (
             "MURA hands, 128 x 128, fully preprocessed: discriminator AUROC .549 (sd .006), mse .491; equalised: mse .522, discriminator .522, "
             "mse_top200 .508"

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from engine.models.attention_ladders import SLOPE, SMALLEST, AttentionDescent, AttentionGenerator, AttentionLadderModel
 from engine.models.base import Anomaly
+from engine.models.davletshina import CITATION
 from engine.models.masked_error import judged_reconstruction
 from engine.models.minibatch_discrimination import MinibatchDiscrimination
 
@@ -74,9 +75,7 @@ class HandAlphaGAN(AttentionLadderModel):
 
     method: ClassVar[str] = "hand-alpha-gan"
     primary_score: ClassVar[str] = "discriminator"
-    paper: ClassVar[dict[str, str]] = {
-        "citation": "Davletshina D, et al. Unsupervised anomaly detection for X-ray images. arXiv:2001.10883, 2020",
-        "doi": "10.48550/arXiv.2001.10883",
+    paper: ClassVar[dict[str, str]] = CITATION | {
         "figures": (
             "MURA hands, 128 x 128, fully preprocessed: discriminator AUROC .607 (sd .016), code_and_discriminator .607, code_discriminator .500, "
             "mse .442; equalised: discriminator .584, mse .528, mse_top200 .533"

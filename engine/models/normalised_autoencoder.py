@@ -1,10 +1,17 @@
 """The two autoencoders of Bozorgtabar et al. 2020, whose code is a unit vector. Networks alone: no memory, no scores.
 
-`UNetAutoencoder`, for chests: "based on the U-Net, a 6-layer convolutional encoder and a 6-layer up-sampling convolutional decoder without skip
-connections (both have batch normalization and leaky ReLU after each layer)". The paper gives neither channels nor kernels: here each layer halves
-or doubles the side with a 4x4 kernel, and channels double from `width` (U-Net's 64) to at most eight times it.
+`UNetAutoencoder`, for chests: "We base our network architecture on the U-Net, consisting of a 6-layer convolutional encoder network and a 6-layer
+up-sampling convolutional decoder network without skip connections (both have batch normalization and leaky ReLU after each layer). The last encoder
+output features are projected to a 200-dimensional space, and L2 normalized." The paper says no more of its layers. Our reading:
 
-`ResNetAutoencoder`, for limbs: ResNet-18 (He et al. 2016, table 1) and its mirror. Its average pooling is kept; the mirror begins with 4 x 4 places.
+- The last of the decoder's six layers has neither batch normalisation nor LeakyReLU, but a Tanh, whatever "after each layer" says: it draws the image,
+  whose dark half, below 0, a LeakyReLU would squeeze. The two linear layers, to the code and back, have neither of them either.
+- Each layer halves or doubles the side with one 4x4 kernel, upwards by transposed convolution; channels double from `width` (U-Net's 64) to at most
+  eight times it. The paper gives neither channels nor kernels, nor the slope of LeakyReLU.
+
+`ResNetAutoencoder`, for limbs: "a ResNet-18 and a mirrored ResNet-18". The encoder is that of He et al. 2016, table 1, its average pooling included. Of
+the mirror the paper says nothing; ours begins with 4 x 4 places, doubles the side by nearest neighbours where the encoder halves it, and ends in a
+convolution and a Tanh without batch normalisation, as above.
 """
 
 from __future__ import annotations

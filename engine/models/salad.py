@@ -2,8 +2,14 @@
 
 Bozorgtabar B, Mahapatra D, Vray G, Thiran JP. Anomaly detection on X-rays using self-supervised aggregation learning. arXiv:2010.09856.
 
-The paper's bank is the one that training left, moving averages of the codes of each training image in its random versions; the trainer says why ours
-holds codes computed anew with the final weights unless asked otherwise. Codes of known abnormal images are not in it.
+Read from the paper: the unit code, the bank of one vector for each training image, equation 4 over the bank and its K, and that the vectors of known
+abnormal images are discarded from the bank before scoring. Ours, or a reading of it:
+
+- The paper's bank is the one that training left, moving averages of the codes of each training image in its random versions; the trainer says why ours
+  holds codes computed anew with the final weights unless asked otherwise.
+- Equation 4's scores are not stretched to [0, 1], and K is at most a quarter of the bank (memory_bank.py says why).
+- The paper ranks by equation 4 alone. `mse`, its reconstruction loss, is a score here too, and the heatmap and the pictures of neighbours are ours.
+- The last layer of the decoder has no batch normalisation, which the paper has "after each layer" (normalised_autoencoder.py says what it gives of them).
 """
 
 from __future__ import annotations
@@ -82,11 +88,11 @@ class SALAD(AnomalyModel):
         }
 
     def anomaly(self, x: Tensor) -> Anomaly:
-        """The paper's two scores, and two of ours.
+        """The paper's score, and three of ours.
 
         `aggregation`: equation 4, over the bank of normals.
-        `mse`: mean squared error of the reconstruction.
-        `ssim`, `local_error`: structural dissimilarity, and the squared error where it is worst; not the paper's.
+        `mse`: mean squared error of the reconstruction, the paper's loss.
+        `ssim`, `local_error`: structural dissimilarity, and the squared error where it is worst.
         Heatmap: squared error per pixel, smoothed by `heatmap_sigma`. Neighbours: pictures of the normals with the nearest codes.
         """
         z, reconstruction = self.autoencoder(x)  # [B, code], [B, 1, S, S]

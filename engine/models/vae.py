@@ -16,14 +16,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from engine.models.base import Anomaly, AnomalyModel, ModelSpec
+from engine.models.base import Anomaly
 from engine.models.blocks import convolution_block, transposed_block
+from engine.models.davletshina import CITATION
+from engine.models.masked_autoencoder import MaskedAutoencoder
 from engine.models.masked_error import foreground, judged_reconstruction, masked_mean, masked_top
 
 SMALLEST = 2
 
 
-class VAE(AnomalyModel):
+class VAE(MaskedAutoencoder):
     """Encoder, the code's distribution, and decoder.
 
     [B, 1, 512, 512] -> [B, 8, 255, 255] -> [B, 16, 126, 126] -> ... -> [B, 512, 2, 2] -> mean and log-variance [B, 1024] -> code [B, 1024]
@@ -34,15 +36,12 @@ class VAE(AnomalyModel):
         width: channels at 2x2, halved at each doubling; the paper's is 512.
         code: length of the code; the paper's is 1024.
         kld_weight: of the divergence in `mse_kld` and `l1_kld`, as in training; 1 is the bound itself.
-        preprocessing: name in engine.preprocess.
-        heatmap_sigma: the heatmap's smoothing as a share of the side.
+        preprocessing, heatmap_sigma: as `MaskedAutoencoder` takes them.
     """
 
     method: ClassVar[str] = "vae"
     primary_score: ClassVar[str] = "kld"
-    paper: ClassVar[dict[str, str]] = {
-        "citation": "Davletshina D, et al. Unsupervised anomaly detection for X-ray images. arXiv:2001.10883, 2020",
-        "doi": "10.48550/arXiv.2001.10883",
+    paper: ClassVar[dict[str, str]] = CITATION | {
         "figures": "MURA hands, 512 x 512, fully preprocessed and equalised: kld AUROC .533 (sd .014), l1_kld .488, mse_kld .486, mse .483, l1_top200 .481",
     }
 
@@ -55,11 +54,10 @@ class VAE(AnomalyModel):
         preprocessing: str = "musculoskeletal",
         heatmap_sigma: float = 1 / 64,
     ) -> None:
-        super().__init__()
+        super().__init__(size, preprocessing, heatmap_sigma)
         if size < 16 or size & (size - 1):
             raise ValueError(f"size must be a power of two of at least 16, not {size}")
-        self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
-        self.width, self.code, self.kld_weight, self.heatmap_sigma = width, code, kld_weight, heatmap_sigma
+        self.width, self.code, self.kld_weight = width, code, kld_weight
         levels = size.bit_length() - 3  # 7 at 512
         channels = [max(1, width >> level) for level in reversed(range(levels))]  # 8, 16, ..., 512
         self.encoder = nn.Sequential(
@@ -78,14 +76,7 @@ class VAE(AnomalyModel):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        return {
-            "size": self.spec.size[0],
-            "width": self.width,
-            "code": self.code,
-            "kld_weight": self.kld_weight,
-            "preprocessing": self.spec.preprocessing,
-            "heatmap_sigma": self.heatmap_sigma,
-        }
+        return super().architecture | {"width": self.width, "code": self.code, "kld_weight": self.kld_weight}
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 1, S, S] -> mean and log-variance of the code, each [B, code]."""
@@ -96,6 +87,11 @@ class VAE(AnomalyModel):
         """[B, code] -> [B, 1, S, S] in [-1, 1]."""
         drawn: Tensor = self.decoder(self.expansion(z))
         return drawn
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """[B, 1, S, S] -> [B, 1, S, S] in [-1, 1], drawn from the code's mean."""
+        mean, _ = self.encode(x)
+        return self.decode(mean)
 
     def anomaly(self, x: Tensor) -> Anomaly:
         """Table 1's scores, from the image drawn from the code's mean, so that they can be repeated; `ssim` and `local_error` are not the paper's.

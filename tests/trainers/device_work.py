@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.trainers.conftest import drawn
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.cae import CAEPlan, CAETrainer
 from trainers.checkpoint import save_modules
-from trainers.devices import Say
+from trainers.devices import Devices, Say, on_every_device
 from trainers.glow_posterior import GlowPosteriorPlan
 from trainers.method import MethodTrainer, TrainingImages
 from trainers.plan import Augmentation, TrainingPlan
@@ -156,3 +157,8 @@ def telling(fabric: Fabric, say: Say) -> None:
     fabric.barrier()
     say(os.getpid())
     time.sleep(300)
+
+
+def leading(writer: Connection) -> None:
+    """Starts two processes that work on for long, and passes on who they are."""
+    on_every_device(telling, Devices("cpu", 2), writer.send)

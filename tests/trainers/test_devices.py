@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from engine.errors import TrainingFailed
-from tests.trainers.device_work import killed_one, refused_by_one, telling
+from tests.trainers.device_work import killed_one, leading, refused_by_one, telling
 from trainers.devices import Devices, _first_cause, on_every_device
 
 PAIR = Devices("cpu", 2)
@@ -70,3 +71,20 @@ def test_who_listens_hears_in_its_own_thread_and_may_end_everything() -> None:
     with pytest.raises(Enough):
         on_every_device(telling, PAIR, hear)
     assert time.monotonic() - began < 100 and not any(_runs(process) for process in processes)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    run = context.Process(target=leading, args=(writer,))
+    run.start()
+    assert reader.poll(100) and reader.recv() != reader.recv()
+    assert list(tmp_path.glob("normascope-*"))
+    run.kill()
+    run.join()
+    until = time.monotonic() + 30
+    while list(tmp_path.glob("normascope-*")):
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -19,6 +19,10 @@ from trainers.repeats import Asked, Run, repeat, spread, write_report
 Make = Callable[..., Path]
 
 
+class Enough(Exception):
+    """What was asked of `train` has been seen."""
+
+
 def run(number: int, area: float, train: int = 70, tested: int = 18) -> Run:
     return Run(number, train, tested, 50, {"s": area}, {"s": np.linspace(0, 1, 101).tolist()})
 
@@ -60,9 +64,6 @@ def test_splits_draw_other_patients_and_seeds_do_not(
 ) -> None:
     seen: list[tuple[int, int]] = []
 
-    class Enough(Exception):
-        pass
-
     def watched(*given: object, seed: int, options: dict[str, int], **named: object) -> None:
         seen.append((seed, options["split_seed"]))
         raise Enough
@@ -73,6 +74,32 @@ def test_splits_draw_other_patients_and_seeds_do_not(
         with pytest.raises(Enough):
             repeats._run(asked, number, lambda words: None)
     assert seen == [(n, n if vary == "split" else 0) for n in range(3)]
+
+
+@pytest.mark.parametrize(("words", "devices"), [("", None), (" --devices 2", 2)])
+def test_a_command_trains_on_as_many_devices_as_it_is_asked_for(
+    words: str, devices: int | None, cohort_csv: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def watched(*given: object, **named: object) -> None:
+        seen.append(named["devices"])
+        raise Enough
+
+    monkeypatch.setattr(repeats, "train", watched)
+    given = f"repeats --method cae --normals {cohort_csv(normals=60, abnormals=6)} --out {tmp_path}{words}"
+    monkeypatch.setattr(sys, "argv", given.split())
+    with pytest.raises(Enough):
+        repeats.main()
+    assert seen == [devices]
+
+
+def test_runs_on_another_number_of_devices_have_other_weights_and_are_not_counted_as_the_same(tmp_path: Path) -> None:
+    asked = Asked("cae", tmp_path / "labels.csv", tmp_path)
+    repeats._check_same(asked)
+    repeats._check_same(replace(asked, devices=1))
+    with pytest.raises(CohortRejected, match="asked for otherwise"):
+        repeats._check_same(replace(asked, devices=2))
 
 
 def test_the_means_interval_is_wider_where_runs_share_their_patients(tmp_path: Path) -> None:

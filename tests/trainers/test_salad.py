@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from tests.trainers.conftest import drawn
 from tests.trainers.method_runs import drawn_images, fresh_trainer, resumed_after, same_weights
+from trainers.batches import epoch_batches
 from trainers.mem_dae import MemDAEPlan, MemDAETrainer
 from trainers.memory_autoencoder import thumbnails
 from trainers.method import Batch, TrainingImages, as_input
@@ -127,25 +129,30 @@ def test_known_abnormal_images_have_places_of_their_own_that_are_not_scored() ->
     assert len(trainer.memory.codes) == 25 and trainer.findings["known_abnormal_images"] == 5
     assert sorted(trainer.place_of_mixture.tolist()) == [-1] * 5 + [20, 21, 22, 23, 24]
     before = trainer.memory.codes.clone()
-    assert images.mixture is not None
-    for _ in range(8):  # about half of the known abnormal images each time
-        x = as_input(images.mixture, torch.device("cpu"))
-        batch = Batch(_batch(images, 10).normal, torch.arange(10), x, 0.0, torch.arange(10))
-        trainer.step(batch, torch.Generator().manual_seed(_))
-    assert not torch.equal(trainer.memory.codes[20:], before[20:])
+    generator = torch.Generator().manual_seed(0)
+    for batch in epoch_batches(images, trainer.plan, torch.device("cpu"), generator, mixture_once=trainer.mixture_once):
+        trainer.step(batch, generator)
+    assert not (trainer.memory.codes == before).all(1).any()
     model = trainer.scoring_model()
     assert torch.equal(model.memory.codes, trainer.memory.codes[:20])
 
 
-def test_each_known_abnormal_image_is_seen_about_once_an_epoch() -> None:
-    images = _with_abnormals(normals=40, abnormals=10)
-    trainer = _trainer(images, known_abnormal_share=0.2)
-    generator, seen = torch.Generator().manual_seed(0), 0
-    x = as_input(images.mixture, torch.device("cpu"))  # type: ignore[arg-type]
-    for _ in range(200):  # fifty epochs of four batches of ten
-        batch = Batch(_batch(images, 10).normal, torch.arange(10), x, 0.0, torch.arange(10))
-        seen += len(trainer.learned_from(batch, generator)[1]) - 10
-    assert seen / 50 == pytest.approx(10, abs=1)
+@pytest.mark.parametrize(("normals", "abnormals", "batch"), [(20, 20, 4), (12, 36, 4), (20, 6, 10), (20, 40, 2)])
+def test_each_known_abnormal_image_is_learned_from_once_an_epoch_however_many_there_are_to_choose_from(
+    normals: int, abnormals: int, batch: int
+) -> None:
+    trainer, places = _trainer(known_abnormal_share=0.2, batch=batch), list[int]()
+
+    def watched(drawn: Batch) -> tuple[Tensor, Tensor]:
+        x, found = SALADTrainer.learned_from(trainer, drawn)
+        assert len(x) == len(found)
+        places.extend(found.tolist())
+        return x, found
+
+    trainer.learned_from = watched  # type: ignore[method-assign]
+    run_training(trainer, _with_abnormals(normals, abnormals), None)
+    chosen = normals // 4
+    assert Counter(places) == Counter(dict.fromkeys(range(normals + chosen), trainer.plan.epochs))
 
 
 def test_losses_fall_and_codes_gather() -> None:

@@ -148,6 +148,23 @@ def test_parts_of_a_batch_hold_what_one_device_would_see_changed_alike() -> None
             assert torch.equal(part.mixture_indices, whole.mixture_indices[number::2])
 
 
+def test_devices_share_the_images_that_an_epoch_sees_once_and_one_may_have_none() -> None:
+    images, plan = images_for(plan_of("salad"), 8), plan_of("salad")
+    once = np.array([1, 3, 6])
+
+    def seen(part: Part) -> list[Batch]:
+        return list(epoch_batches(images, plan, CPU, torch.Generator().manual_seed(3), part, once))
+
+    counts = []
+    for whole, *parts in zip(seen(Part()), *(seen(Part(number, 2)) for number in (0, 1)), strict=True):
+        counts.append([len(part.mixture) for part in parts])
+        for number, part in enumerate(parts):
+            assert torch.equal(part.normal, whole.normal[number::2])
+            assert torch.equal(part.mixture, whole.mixture[number::2])
+            assert torch.equal(part.mixture_indices, whole.mixture_indices[number::2])
+    assert counts == [[1, 1], [1, 0]]
+
+
 def test_images_that_cannot_be_dealt_out_evenly_wait_for_another_shuffle() -> None:
     images, plan, seen = images_for(SMALL, 9), SMALL.model_copy(update={"batch": 12}), set[int]()
     generator = torch.Generator().manual_seed(0)

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from engine.models.shelf import SHIPPED, read_card
 from trainers.planning import default_plan
+from trainers.starters import __main__ as command
+from trainers.starters import starter as starter_of
 from trainers.starters.recipes import STARTERS
 
 MACHINES = {"precision"}
 """Fields that the machine decides unless it is asked otherwise."""
+
+
+class Enough(Exception):
+    """What was asked of `train` has been seen."""
+
+
+@pytest.mark.parametrize(("words", "devices"), [("", None), (" --devices 2", 2)])
+def test_a_command_trains_on_as_many_devices_as_it_is_asked_for(
+    words: str, devices: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def watched(*given: object, **named: object) -> None:
+        seen.append(named["devices"])
+        raise Enough
+
+    monkeypatch.setattr(starter_of, "train", watched)
+    monkeypatch.setattr(sys, "argv", f"starters knee-cae --data {tmp_path} --out {tmp_path}{words}".split())
+    with pytest.raises(Enough):
+        command.main()
+    assert seen == [devices]
 
 
 @pytest.mark.parametrize("name", sorted(STARTERS))

@@ -1,4 +1,4 @@
-"""`python -m trainers.starters NAME --data FOLDER --out FOLDER`: makes one starter bundle and prints its figures."""
+"""`python -m trainers.starters NAME --data FOLDER --out FOLDER [--devices N]`: makes one starter bundle and prints its figures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--devices", type=int, help="GPUs or processes that learn together; one if left out")
     asked = parser.parse_args()
     starter = STARTERS[asked.name]
-    trained = starter.make(asked.data, asked.out, asked.device, lambda progress: print(progress, flush=True))
+    trained = starter.make(
+        asked.data, asked.out, asked.device, lambda progress: print(progress, flush=True), devices=asked.devices
+    )
     print(trained.path, trained.hash, {name: (m.auroc, m.auroc_ci95) for name, m in trained.card.evaluation.items()})
 
 

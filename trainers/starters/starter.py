@@ -75,8 +75,16 @@ class Starter:
         """The bundle's file name without its ending."""
         return f"{self.images.name}-{self.method}"
 
-    def make(self, data: Path, out: Path, device: str, on_progress: OnProgress | None = None) -> Trained:
-        """Train it, or go on where an interrupted making stopped. `data` holds the sets' folders."""
+    def make(
+        self,
+        data: Path,
+        out: Path,
+        device: str,
+        on_progress: OnProgress | None = None,
+        *,
+        devices: int | None = None,
+    ) -> Trained:
+        """Train it, or go on where an interrupted making stopped. `data` holds the sets' folders; `devices` is as `train` takes it."""
         table = self.images.table(data)
         options = {"seed": 2021, **self.plan}
         plan = default_plan(self.method, None, None, 0, choose_device(device), options)
@@ -101,6 +109,7 @@ class Starter:
             mixture=table if self.mixture else None,
             out=out / f"{self.id}.safetensors",
             device=device,
+            devices=devices,
             plan=plan,
             text=text,
             on_progress=on_progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
 from dataclasses import replace
@@ -259,6 +260,15 @@ def test_a_volume_beyond_the_memory_budget_lies_in_a_file_that_leaves_nothing_be
     assert isinstance(volume.voxels, np.memmap) and (volume.voxels == hounsfield).all()
     del volume
     assert not list(tmp_path.glob("normascope-volume-*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="files keep their names on this system")
+def test_a_process_that_is_killed_while_it_makes_room_for_a_volume_leaves_nothing_behind(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.posix_fallocate", lambda file, start, size: seen.append((size, [*tmp_path.iterdir()])))
+    allocate_voxels((4, 16, 16), budget=0)
+    assert seen == [(2048, [])]
 
 
 def test_a_full_disk_is_said_before_a_slice_is_written(monkeypatch):
