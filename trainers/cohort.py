@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from engine.errors import CohortRejected, NormascopeError
 from engine.imaging import sources
+from engine.imaging.cohort_csv import LABELS, read_cohort_csv
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Applicability, Preprocessing, SplitBy
@@ -81,6 +82,24 @@ def read_cohort(path: str | Path) -> Cohort:
             "radiographs and volumes are mixed", where=path, cure="Keep them apart: a model reads one kind."
         )
     return Cohort(str(path), series, tuple(failures))
+
+
+def check_labels(path: str | Path) -> None:
+    """Raises CohortRejected when a table has labels and none of them is known: 0 and 1, say, or "healthy" and "sick".
+
+    Taken for no labels at all, they would make every image a normal one.
+    """
+    if Path(path).suffix.lower() != ".csv":
+        return
+    rows = read_cohort_csv(path)
+    called = Counter(row.called for row in rows if row.called)
+    if called and not any(row.label for row in rows):
+        most = ", ".join(repr(word) for word, _ in called.most_common(3))
+        raise CohortRejected(
+            f"no label of this table is {' or '.join(LABELS)} (it has {most})",
+            where=path,
+            cure=f"Write {' or '.join(LABELS)} in the column `label`, or give the column another name if all images are normal.",
+        )
 
 
 def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
