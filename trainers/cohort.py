@@ -67,7 +67,7 @@ def read_cohort(path: str | Path) -> Cohort:
     """Everything `open_study` finds at `path`; a bad file is one failure, and the rest goes on.
 
     Raises:
-        CohortRejected: nothing could be read, or radiographs and volumes are mixed.
+        CohortRejected: nothing could be read, radiographs and volumes are mixed, or a table contradicts itself.
     """
     failures: list[NormascopeError] = []
     series = tuple(open_study(path, on_error=failures.append))
@@ -81,7 +81,29 @@ def read_cohort(path: str | Path) -> Cohort:
         raise CohortRejected(
             "radiographs and volumes are mixed", where=path, cure="Keep them apart: a model reads one kind."
         )
+    _check_agreement(series, path)
     return Cohort(str(path), series, tuple(failures))
+
+
+def _check_agreement(series: Sequence[Series], path: str | Path) -> None:
+    """Raises CohortRejected when one image is of two patients, or normal and abnormal: it could lie on both sides of a split."""
+    known: dict[tuple[str, ...], Series] = {}
+    for one in series:
+        other = known.setdefault(one.sources, one)
+        differing = [
+            what
+            for what, first, second in (
+                ("patients", other.patient_id, one.patient_id),
+                ("labels", other.label, one.label),
+            )
+            if first and second and first != second
+        ]
+        if differing:
+            raise CohortRejected(
+                f"{one.path} is there more than once, with different {' and '.join(differing)}",
+                where=path,
+                cure="Leave the line that is right.",
+            )
 
 
 def check_labels(path: str | Path) -> None:
