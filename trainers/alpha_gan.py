@@ -123,7 +123,10 @@ class AlphaGANTrainer(MethodTrainer):
         if plan.average_decay:
             self.shipped_weights = "the moving average of the weights"
         self.stage, self.first_epoch, self.epoch = self.stages[0], 0, 0
-        self.steps_in_stage = 0
+        self.steps_in_epoch, self.steps_in_stage = 1, 0
+
+    def begin(self, images: TrainingImages) -> None:
+        self.steps_in_epoch = max(1, len(images.normal) // self.plan.batch)
 
     def begin_epoch(self, epoch: int) -> str:
         first = 0
@@ -131,9 +134,9 @@ class AlphaGANTrainer(MethodTrainer):
             if epoch < first + stage.epochs:
                 break
             first += stage.epochs
-        if (stage, first) != (self.stage, self.first_epoch):
-            self.stage, self.first_epoch, self.steps_in_stage = stage, first, 0
-        self.epoch = epoch
+        self.stage, self.first_epoch, self.epoch = stage, first, epoch
+        # of the epochs before too, which a resumed run has not seen
+        self.steps_in_stage = (epoch - first) * self.steps_in_epoch
         cooling = epoch >= self.plan.epochs - self.plan.cool_down_epochs
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from engine.errors import CohortRejected, NormascopeError
 from engine.imaging import sources
+from engine.imaging.cohort_csv import LABELS, read_cohort_csv
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Applicability, Preprocessing, SplitBy
@@ -66,7 +67,7 @@ def read_cohort(path: str | Path) -> Cohort:
     """Everything `open_study` finds at `path`; a bad file is one failure, and the rest goes on.
 
     Raises:
-        CohortRejected: nothing could be read, or radiographs and volumes are mixed.
+        CohortRejected: nothing could be read, radiographs and volumes are mixed, or a table contradicts itself.
     """
     failures: list[NormascopeError] = []
     series = tuple(open_study(path, on_error=failures.append))
@@ -80,7 +81,47 @@ def read_cohort(path: str | Path) -> Cohort:
         raise CohortRejected(
             "radiographs and volumes are mixed", where=path, cure="Keep them apart: a model reads one kind."
         )
+    _check_agreement(series, path)
     return Cohort(str(path), series, tuple(failures))
+
+
+def _check_agreement(series: Sequence[Series], path: str | Path) -> None:
+    """Raises CohortRejected when one image is of two patients, or normal and abnormal: it could lie on both sides of a split."""
+    known: dict[tuple[str, ...], Series] = {}
+    for one in series:
+        other = known.setdefault(one.sources, one)
+        differing = [
+            what
+            for what, first, second in (
+                ("patients", other.patient_id, one.patient_id),
+                ("labels", other.label, one.label),
+            )
+            if first and second and first != second
+        ]
+        if differing:
+            raise CohortRejected(
+                f"{one.path} is there more than once, with different {' and '.join(differing)}",
+                where=path,
+                cure="Leave the line that is right.",
+            )
+
+
+def check_labels(path: str | Path) -> None:
+    """Raises CohortRejected when a table has labels and none of them is known: 0 and 1, say, or "healthy" and "sick".
+
+    Taken for no labels at all, they would make every image a normal one.
+    """
+    if Path(path).suffix.lower() != ".csv":
+        return
+    rows = read_cohort_csv(path)
+    called = Counter(row.called for row in rows if row.called)
+    if called and not any(row.label for row in rows):
+        most = ", ".join(repr(word) for word, _ in called.most_common(3))
+        raise CohortRejected(
+            f"no label of this table is {' or '.join(LABELS)} (it has {most})",
+            where=path,
+            cure=f"Write {' or '.join(LABELS)} in the column `label`, or give the column another name if all images are normal.",
+        )
 
 
 def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import CohortRejected
 from engine.imaging.series import Series
-from trainers.cohort import Cohort, check_alike, check_normals, copies, read_cohort
+from trainers.cohort import Cohort, check_alike, check_labels, check_normals, copies, read_cohort
 from trainers.method import MethodTrainer
 from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
@@ -37,6 +37,7 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     plan = trainer.plan
     _check_wanted(trainer, mixture)
     cohort = _decided(read_cohort(normals))
+    check_labels(normals)
     _check_normals(cohort, plan)
     within = mixture is not None and Path(mixture) == Path(normals)
     shares = _shares(cohort, plan, mixture_within=within)

@@ -22,7 +22,7 @@ from engine.models.shelf import find
 from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
-from trainers.cohort import Cohort, check_alike, check_apart, check_normals, read_cohort
+from trainers.cohort import Cohort, check_alike, check_apart, check_labels, check_normals, read_cohort
 from trainers.metrics import RocCurve, measured, resampled_patients
 from trainers.parts import check_one_part, part_of_patient, patient_of
 
@@ -116,7 +116,9 @@ def read_sides(normals: str | Path, abnormals: str | Path, cards: Sequence[Card]
         CohortRejected: they cannot be used.
     """
     good = read_cohort(normals)
-    bad = good if Path(normals) == Path(abnormals) else read_cohort(abnormals)
+    if one_table := Path(normals) == Path(abnormals):
+        check_labels(normals)  # which alone tell the sides apart
+    bad = good if one_table else read_cohort(abnormals)
     if any(series.label for series in good.series):
         good = good.labelled("normal")
     if any(series.label for series in bad.series):

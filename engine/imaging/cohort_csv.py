@@ -18,13 +18,14 @@ LABELS = ("normal", "abnormal")
 class CohortRow:
     """One line: where the image is (absolute, or relative made so by the CSV's folder), whose it is, and what is known of it.
 
-    `others` are the line's further cells that are not empty, by column name in lower case.
+    `others` are the line's further cells that are not empty, by column name in lower case; `called` is the cell `label` as it was written.
     """
 
     path: str
     patient_id: str
     label: str
     others: Mapping[str, str] = field(default_factory=dict)
+    called: str = ""
 
 
 def read_cohort_csv(path: str | Path) -> list[CohortRow]:
@@ -74,4 +75,4 @@ def _row(folder: Path, line: dict[str, str], names: dict[str, str]) -> CohortRow
     label = cell("label").lower()
     others = {column: cell(column) for column in names if column not in ("path", "patient_id", "label", "")}
     others = {column: value for column, value in others.items() if value}
-    return CohortRow(str(place), cell("patient_id"), label if label in LABELS else "", others)
+    return CohortRow(str(place), cell("patient_id"), label if label in LABELS else "", others, cell("label"))

@@ -96,23 +96,27 @@ def test_reconstructions_get_better(images: TrainingImages) -> None:
     assert history[-1].losses["reconstruction"] < 0.8 * history[4].losses["reconstruction"]
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(images: TrainingImages, tmp_path: Path) -> None:
-    whole = _trainer(_plan())
+@pytest.mark.parametrize("killed_after", [4, 6])  # when a stage is over, and in the middle of one
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    images: TrainingImages, tmp_path: Path, killed_after: int
+) -> None:
+    plan = _plan(epochs=8)
+    whole = _trainer(plan)
     run_training(whole, images, None)
 
     class PulledPlug(Exception):
         pass
 
     def pull(progress: Progress) -> None:
-        if progress.epoch == 4:
+        if progress.epoch == killed_after:
             raise PulledPlug
 
     checkpoint = tmp_path / "checkpoint.safetensors"
     with pytest.raises(PulledPlug):
-        run_training(_trainer(_plan()), images, checkpoint, on_progress=pull)
-    second = _trainer(_plan())
+        run_training(_trainer(plan), images, checkpoint, on_progress=pull)
+    second = _trainer(plan)
     history = run_training(second, images, checkpoint, resume=True)
-    assert [p.epoch for p in history] == list(range(1, 8))
+    assert [p.epoch for p in history] == list(range(1, 9))
     for name, value in whole.modules["network"].state_dict().items():
         torch.testing.assert_close(second.modules["network"].state_dict()[name], value, rtol=0, atol=0)
     for name, value in whole.scoring_model().state_dict().items():

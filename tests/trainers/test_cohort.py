@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from engine.imaging.series import Series
 from engine.models.card import Preprocessing
 from trainers.cohort import Cohort, check_normals, decoded, mixed_sizes, prepare_cohort, read_cohort
 from trainers.judging import read_sides
+
+Make = Callable[..., Path]
 
 
 def test_a_resumed_run_sees_no_black_images_and_remembers_what_failed(
@@ -146,3 +149,13 @@ def write_film(path: Path, part: str, patient: str) -> None:
     dataset.HighBit = 15
     dataset.PixelData = np.arange(256, dtype=np.uint16).tobytes()
     dataset.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"), [("000.png,P99,normal", "patients"), ("000.png,P0,abnormal", "labels"), ("000.png,P0,normal", "")]
+)
+def test_an_image_is_not_of_two_patients_nor_normal_and_abnormal(cohort_csv: Make, line: str, what: str) -> None:
+    table = cohort_csv(normals=3)
+    table.write_text(f"{table.read_text()}{line}\n")
+    with pytest.raises(CohortRejected, match=f"different {what}") if what else contextlib.nullcontext():
+        read_cohort(table)

@@ -14,6 +14,7 @@ from engine.errors import CohortRejected
 from trainers import draw
 from trainers.cohort import Cohort, read_cohort
 from trainers.draw import drawn_cohorts
+from trainers.judging import read_sides
 from trainers.method import MethodTrainer
 from trainers.plan import TrainingPlan
 from trainers.registry import trainer_class
@@ -196,3 +197,14 @@ def test_images_that_are_neither_normal_nor_abnormal_are_nobodys_example(cohort_
     table.write_text(table.read_text().replace("000.png,P0,normal", "000.png,P0,uncertain"))
     cohort, _ = drawn_cohorts(_Unlabelled(mixture_rate=None), table, table)
     assert len(cohort.series) == 69 and "P0" not in cohort.patients
+
+
+def test_labels_that_nobody_knows_are_not_taken_for_normals(cohort_csv: Make) -> None:
+    table = cohort_csv(normals=40, abnormals=10)
+    written = table.read_text()
+    table.write_text(written.replace(",normal", ",0").replace(",abnormal", ",1"))
+    why = "no label of this table is normal or abnormal \\(it has '0', '1'\\)"
+    with pytest.raises(CohortRejected, match=why):
+        drawn_cohorts(_Unlabelled(mixture_rate=0.5), table, table)
+    with pytest.raises(CohortRejected, match=why):
+        read_sides(table, table, [])
