@@ -9,6 +9,7 @@ from trainers.plan import Precision
 
 
 def fabric_on(device: torch.device, precision: Precision) -> Fabric:
-    """A fabric of this device alone."""
+    """A fabric of this device alone. Convolutions learn in TF32 where CUDA has it, whatever was scored before; flows have none, and stay in float32."""
+    torch.backends.cudnn.allow_tf32 = True
     devices = [device.index or 0] if device.type == "cuda" else 1
     return Fabric(accelerator=device.type, devices=devices, precision=precision)

@@ -117,6 +117,8 @@ def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torc
     """
     ready = ready_network(model, device, dtype)
     layout = _layout(model)
+    # CUDA would multiply with ten bits of each number unasked: percentiles made on a processor would not be those of its scores
+    torch.backends.cudnn.allow_tf32 = False
 
     @torch.inference_mode()
     def anomaly(x: Tensor) -> Anomaly:

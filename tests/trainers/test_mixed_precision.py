@@ -1,4 +1,5 @@
-"""A step of every method that may be taken in bfloat16 can be, also with the options that its trial leaves out; nobody gets it unasked on a processor."""
+"""A step of every method that may be taken in bfloat16 can be, also with the options that its trial leaves out; nobody gets it unasked on a processor,
+and nobody's scores are rounded by TF32."""
 
 from __future__ import annotations
 
@@ -9,9 +10,12 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from engine.models.inference import prepare_for_inference
+from engine.models.one_class_gan import OneClassGAN
 from engine.models.registry import METHODS
 from trainers.batches import epoch_batches
 from trainers.method import TrainingImages
+from trainers.one_device import fabric_on
 from trainers.planning import default_plan
 from trainers.registry import trainer_class, trainer_of
 
@@ -55,3 +59,12 @@ def test_a_processor_trains_in_full_precision_unless_asked(method: str, monkeypa
     assert default_plan(method, None, 1, 0, torch.device("cpu")).precision == "32-true"
     on_cuda = default_plan(method, None, 1, 0, torch.device("cuda")).precision
     assert on_cuda == ("bf16-mixed" if method in ROUNDED else "32-true")
+
+
+def test_cuda_scores_with_all_the_bits_of_float32_and_learns_with_those_of_tf32() -> None:
+    """CUDA's own default rounds what convolutions multiply; the setting can be seen without a device."""
+    for _ in range(2):  # whichever came before
+        prepare_for_inference(OneClassGAN(size=32, code=4, width=2), torch.device("cpu"), torch.float32)
+        assert not torch.backends.cudnn.allow_tf32
+        fabric_on(torch.device("cpu"), "32-true")
+        assert torch.backends.cudnn.allow_tf32

@@ -23,10 +23,10 @@ ONE_CLASS_GAN = [
         "Learned normal from 931 frontal chest radiographs of children aged 1 to 5; draws them again without the noise that was put on them.",
         note=(
             "The third recipe. On the same validation patients the first had anomaly .573, the second .847 with twice the channels; the second's discriminator "
-            "told .89 of that, and on other seeds much less. Greys, rate, moving average and the code distance as a norm were chosen on calibration normals and "
-            "selection patients, over seeds 2021, 1 and 2, by anomaly: this recipe .87, .82 and .85 (on one thread; the run that ships, on two, .83); the second's with as few channels .64, .63 and .49, with its "
-            "own .83, .54 and .47; resources/manual/ablations.md has what else was tried. The run shipped is of the seed that all starters have. The sum "
-            "ranks, as in the paper; it is its code distance that tells."
+            "told .89 of that, and on other seeds much less. Greys, rate, moving average and the code distance as a norm were chosen on calibration normals "
+            "and selection patients, over seeds 2021, 1 and 2, by anomaly: this recipe .87, .82 and .85 (on one thread; the run that ships, on two, .83); the "
+            "second's with as few channels .64, .63 and .49, with its own .83, .54 and .47; resources/manual/ablations.md has what else was tried. The run "
+            "shipped is of the seed that all starters have. The sum ranks, as in the paper; it is its code distance that tells."
         ),
         limits=(
             "What it draws again is coarse and grainy, and follows the patient's film, lesion and all.",
