@@ -13,7 +13,7 @@ mixture is normal. Where a batch makes it so, a step is taken the other way. Whe
 
 What the ensemble needs besides weights comes from images that a member has not seen: member k learns nothing from fold k of the patients, of the
 known normals and the mixture alike. On those, logits are fitted to the truth of "known or mixture" (Platt's slope and offset), the risk is measured,
-and the mixture's share of normals is estimated.
+and the mixture's share of normals is estimated. Where that does not show that members add to the rule, the rule counts alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from pydantic import Field, model_validator
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import AdamW
@@ -38,6 +37,7 @@ from engine.models.bundle import load_bundle
 from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior, ScatteringRule
 from engine.models.shelf import find
+from trainers.held_out_slopes import SURE, fitted_slopes, surplus
 from trainers.method import Batch, Bytes, MethodTrainer, Patients, TrainingImages, as_input
 from trainers.mixture_proportion import normal_share
 from trainers.moving_average import follow
@@ -47,8 +47,6 @@ from trainers.scattering_rule import fit_rule, scattered, turned_alike
 from trainers.together import everywhere
 
 Floats = npt.NDArray[np.float64]
-LEAST_SLOPE = 0.05
-"""Of the fit on held-out images: at chance it may be nothing or negative, and must not turn the ranking round."""
 
 
 class RatioPosteriorPlan(TrainingPlan):
@@ -238,16 +236,25 @@ class RatioPosteriorTrainer(MethodTrainer):
     def finish(self, images: TrainingImages) -> None:
         """Fit the log ratio and estimate the mixture's share of normals on what each member, and each fold's rule, has not learned from."""
         sides = [side[:, None] for side in self.held_out(images)]
+        slopes, offset = fitted_slopes(*sides)
         if self.average.rule is not None:
             rule = self._fit_rule(images, self.average.rule)
-            sides = [np.column_stack(pair) for pair in zip(sides, rule, strict=True)]
-        slopes, offset = fitted_slopes(*sides)
+            left_out = [np.concatenate(self._left_out(folds)) for folds in self.folds]
+            beside = [
+                np.column_stack((side, all_of[of])) for side, all_of, of in zip(sides, rule, left_out, strict=True)
+            ]
+            adds = surplus(*beside)
+            sides, (slopes, offset) = beside, fitted_slopes(*beside)
+            if adds < SURE:
+                sides = [np.column_stack((np.zeros(len(side)), side)) for side in rule]
+                of_rule, offset = fitted_slopes(*(side[:, 1:] for side in sides))
+                slopes = np.array([0.0, of_rule[0]])
+            self.average.scattering_slope = float(slopes[1])
+            self.findings["slopes_of_members_and_rule"] = [round(float(slope), 4) for slope in slopes]
+            self.findings["standard_errors_that_members_add_to_the_rule"] = round(adds, 2)
         known, mixture = (side @ slopes for side in sides)
         share = normal_share(known, mixture)
         self.average.slope, self.average.offset, self.average.normal_share = float(slopes[0]), offset, share
-        if self.average.rule is not None:
-            self.average.scattering_slope = float(slopes[1])
-            self.findings["slopes_of_members_and_rule"] = [round(float(slope), 4) for slope in slopes]
         self.findings |= {
             "normal_share_of_mixture": round(share, 4),
             "normal_share_rule": "best bin estimation on known normals and mixture, each by the member that did not learn from them; without labels",
@@ -297,8 +304,8 @@ class RatioPosteriorTrainer(MethodTrainer):
         owners = folds.cpu().numpy()
         return [np.flatnonzero(owners == index) for index in range(min(self.plan.members, self.plan.folds))]
 
-    def _fit_rule(self, images: TrainingImages, rule: ScatteringRule) -> list[Floats]:
-        """The rule's logits of the images that `held_out` has the members' of, in the same order."""
+    def _fit_rule(self, images: TrainingImages, rule: ScatteringRule) -> tuple[Floats, Floats]:
+        """The rule's logits of all known normals and of all the mixture, [N] and [M], by the fold that has not learned from each."""
         assert images.mixture is not None
         both = self.plan.augmentation.mirror or rule.turned
         features = [scattered(rule, side, both) for side in (images.normal, images.mixture)]
@@ -309,8 +316,7 @@ class RatioPosteriorTrainer(MethodTrainer):
         if rule.turned:
             together = turned_alike(rule, together)
         logits = fit_rule(rule, together, known, folds, plan.scattering_penalty, plan.scattering_likeness)
-        sides = zip((logits[known], logits[~known]), self.folds, strict=True)
-        return [side[np.concatenate(self._left_out(owners))] for side, owners in sides]
+        return logits[known], logits[~known]
 
     def scoring_model(self) -> RatioPosterior:
         model = RatioPosterior(**self.average.architecture)
@@ -327,26 +333,6 @@ def _folds(count: int, patients: Patients | None, folds: int, generator: np.rand
     owners = np.arange(count) if patients is None else patients
     unique, place = np.unique(owners, return_inverse=True)
     return (generator.permutation(len(unique)) % folds)[place]
-
-
-def fitted_slopes(known: Floats, mixture: Floats) -> tuple[Floats, float]:
-    """Slopes [K] and an offset that turn logits [N, K] and [M, K] into the log ratio that these images support.
-
-    What by itself, or beside the others, says nothing of new images counts as little as can be, and nothing counts the wrong way round.
-    """
-    truth = np.repeat([1, 0], [len(known), len(mixture)])
-    weights = np.repeat([1 / len(known), 1 / len(mixture)], [len(known), len(mixture)]) * len(truth) / 2
-    logits = np.concatenate([known, mixture])
-    used = np.ones(logits.shape[1], bool)
-    while True:
-        fit = LogisticRegression(C=np.inf).fit(logits[:, used], truth, sample_weight=weights)
-        slopes = np.full(len(used), LEAST_SLOPE)
-        slopes[used] = np.maximum(fit.coef_[0], LEAST_SLOPE)
-        wrong = used.copy()
-        wrong[used] = fit.coef_[0] < LEAST_SLOPE
-        if not wrong.any() or used.sum() == 1:
-            return slopes, float(fit.intercept_[0])
-        used &= ~wrong if (used & ~wrong).any() else np.arange(len(used)) == 0
 
 
 def _risk(known: Floats, mixture: Floats) -> float:

@@ -175,7 +175,7 @@ class RatioPosterior(AnomalyModel):
         members: networks whose logits are averaged.
         normal_share: pi of equation 2, estimated when training ends; 1 leaves the posterior up to a constant.
         slope, offset: turn the members' mean logit into the log ratio that held-out images support: a network that has learned its images by heart
-            is too sure of new ones.
+            is too sure of new ones. A slope of 0: held-out images do not show that members add to the rule, which then counts alone.
         margin: at each edge, as a share of the side, where no member looks.
         member_size: height and width at which the members see the image, whole fractions of its own; none: as it is.
         scattering_slope: what a rule on wavelet scattering counts beside the members; none: there is no rule.
@@ -214,9 +214,9 @@ class RatioPosterior(AnomalyModel):
         seen = sides if member_size is None else _sides(member_size)
         if any(side % (small // STRIDE) for side, small in zip(sides, seen, strict=True)):
             raise ValueError(f"the places of members that see {seen} do not fit into an image of {sides}")
-        if members < 1 or not 0 < normal_share <= 1 or slope <= 0 or not 0 <= margin < 0.4:
+        if members < 1 or not 0 < normal_share <= 1 or slope < 0 or not 0 <= margin < 0.4:
             raise ValueError(
-                "members and slope must be positive, the share of normals within 0 and 1, and the margin under 0.4"
+                "members must be positive, the slope not negative, the share of normals within 0 and 1, and the margin under 0.4"
             )
         if scattering_turned and not mirrored:
             raise ValueError("a rule that turns images must be of a mirrored model: a score would depend on the side")

@@ -16,9 +16,11 @@ from engine.models.local_contrast import NEIGHBOURHOOD
 from engine.models.ratio_posterior import RatioNetwork, RatioPosterior
 from tests.trainers.conftest import Make, drawn
 from tests.trainers.method_runs import seen
+from trainers import ratio_posterior
 from trainers.draw import drawn_cohorts
+from trainers.held_out_slopes import SURE
 from trainers.method import Batch, TrainingImages
-from trainers.ratio_posterior import LEAST_SLOPE, RatioPosteriorPlan, RatioPosteriorTrainer, fitted_slopes
+from trainers.ratio_posterior import RatioPosteriorPlan, RatioPosteriorTrainer
 from trainers.registry import trainer_of
 from trainers.training import Progress, run_training
 from trainers.watching import held_out_loss
@@ -142,21 +144,28 @@ def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     assert scores[8:].mean() > scores[:8].mean()
 
 
-@pytest.mark.parametrize(
-    ("told_by", "counts"),
-    [
-        ((1.0, 0.0), (True, False)),
-        ((0.0, 1.0), (False, True)),
-        ((1.0, -1.0), (True, False)),
-        ((1.0, 1.0), (True, True)),
-    ],
-)
-def test_what_says_nothing_of_new_images_hardly_counts(told_by: tuple[float, float], counts: tuple[bool, bool]) -> None:
-    noise = np.random.default_rng(0).normal(size=(2, 400, 2))
-    known, mixture = noise[0] + np.array(told_by) / 2, noise[1] - np.array(told_by) / 2
-    slopes, _ = fitted_slopes(known, mixture)
-    assert slopes.min() >= LEAST_SLOPE
-    assert tuple(slopes > 0.3) == counts
+@pytest.mark.parametrize("adds", [SURE - 0.1, SURE + 0.1])
+def test_members_count_beside_the_rule_only_where_held_out_images_show_that_they_add_to_it(
+    adds: float, images: TrainingImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture: adds)
+    trainer = _trainer(scattering=True, epochs=1)
+    run_training(trainer, images, None)
+    model, findings = trainer.scoring_model(), trainer.findings
+    assert (model.slope > 0) is (adds > SURE)
+    # of two members, each has an own third; the rule has all
+    assert images.mixture is not None
+    every = [len(images.normal), len(images.mixture)]
+    assert findings["held_out_images"] == ([12, 12] if adds > SURE else every)
+    assert findings["standard_errors_that_members_add_to_the_rule"] == pytest.approx(adds)
+    x = torch.from_numpy(images.normal[:3])[:, None] / 127.5 - 1
+    with torch.inference_mode():
+        found = model.anomaly(x)
+        assert model.rule is not None and model.scattering_slope is not None and found.heatmap is not None
+        alone = model.scattering_slope * model.terms_of(model.rule, x).mean((1, 2, 3))
+    said = -model.log_posterior(alone)
+    assert torch.allclose(found.scores["log_posterior"], said, atol=1e-5) is (adds < SURE)
+    torch.testing.assert_close(found.heatmap.mean((1, 2, 3)), found.scores["log_posterior"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("scattering", [False, True])
