@@ -16,19 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import CohortRejected, NormascopeError
-from engine.imaging import sources
 from engine.imaging.cohort_csv import LABELS, read_cohort_csv
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Applicability, Preprocessing, SplitBy
 from engine.preprocess import prepare
+from trainers.copies import copies
 from trainers.parts import KEEP_APART, check_one_part, in_words, part_of_patient, regions
 
 FEWEST_NORMALS = 20
 SIZES_APART = 4
 """Ratio of the longest sides from which sizes are said to be mixed."""
 _RADIOGRAPHY = frozenset({"CR", "DX", "RG", "DR", "XR"})
-_BEGINNING = 1 << 16  # bytes: a DICOM header with its unique identifiers, or the whole of a small picture
 _LAYOUT = 2
 """Of what a run's folder keeps of prepared images; another one is made anew."""
 
@@ -40,11 +39,13 @@ class Cohort:
     Attributes:
         series: found, not decoded; `label` is "abnormal", "normal" or "" (not stated).
         failures: one error a file that is no image or cannot be opened, or that is a film of `series` with an impossible spacing.
+        notes: in words, what whoever trains on it must know of how it was drawn.
     """
 
     path: str
     series: tuple[Series, ...]
     failures: tuple[NormascopeError, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -186,34 +187,6 @@ def check_apart(normals: Cohort, abnormals: Cohort) -> None:
             where=abnormals.path,
             cure="Give two folders without images in common, or a CSV with a label column for both.",
         )
-
-
-def copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str, ...]]:
-    """The sources of `second` whose bytes are those of one of `first`. Beginnings are compared first, so that few files are read whole."""
-
-    def beginnings(series: Sequence[Series]) -> dict[bytes, list[tuple[str, ...]]]:
-        found: dict[bytes, list[tuple[str, ...]]] = {}
-        for one in series:
-            found.setdefault(_digest(one.sources, whole=False), []).append(one.sources)
-        return found
-
-    ours, theirs = beginnings(first), beginnings(second)
-    found = set()
-    for shared in ours.keys() & theirs.keys() - {b""}:
-        known = {_digest(files, whole=True) for files in ours[shared]}
-        found |= {files for files in theirs[shared] if _digest(files, whole=True) in known}
-    return found
-
-
-def _digest(files: tuple[str, ...], *, whole: bool) -> bytes:
-    """Of the files' content, or of their beginnings; empty when one cannot be read, which is told when it is decoded."""
-    digest = hashlib.sha256()
-    try:
-        for file in files:
-            digest.update(sources.read_bytes(file) if whole else sources.read_start(file, _BEGINNING))
-    except NormascopeError:
-        return b""
-    return digest.digest()
 
 
 def inferred_applicability(series: Sequence[Series]) -> Applicability:

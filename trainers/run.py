@@ -202,8 +202,8 @@ def _learn(
         checkpoint.unlink(missing_ok=True)
         (run.folder / "best.safetensors").unlink(missing_ok=True)
         keep(run.folder, plan, run.cohort, run.split, run.devices)
-    if sizes := mixed_sizes(run.cohort.series):
-        say(sizes)
+    for words in filter(None, (*run.cohort.notes, mixed_sizes(run.cohort.series))):
+        say(words)
     images, failures, unread = training_images(
         run.cohort,
         run.split,
