@@ -106,12 +106,12 @@ def _shares(cohort: Cohort, plan: TrainingPlan, *, mixture_within: bool) -> Shar
 
 
 def _check_enough(cohort: Cohort, split: Split, plan: TrainingPlan, mixture: str | Path | None) -> None:
-    share = plan.calibration_share
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            f"{len(split.calibration)} images, {share:.0%} of the cohort, are too few to calibrate on",
+            f"{len(split.calibration)} images, of the normals not learned from, are too few to calibrate on",
             where=cohort.path,
-            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / share)} patients at least.",
+            # one to learn from, and as many as images are needed
+            cure=f"Collect normals of {FEWEST_CALIBRATION + 1} patients at least; of several hundred for a useful model.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(

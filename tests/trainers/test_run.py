@@ -106,7 +106,6 @@ def test_an_interrupted_training_resumes_with_its_own_plan(cohort_csv: Make, tmp
     [
         ({"normals": 12}, "too few"),
         ({"normals": 30, "patients": 1}, "one patient"),
-        ({"normals": 30, "patients": 4}, "too few to calibrate on"),
     ],
 )
 def test_cohorts_that_cannot_be_learned_from_are_refused(
