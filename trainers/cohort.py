@@ -112,17 +112,30 @@ def check_labels(path: str | Path) -> None:
 
     Taken for no labels at all, they would make every image a normal one.
     """
-    if Path(path).suffix.lower() != ".csv":
-        return
-    rows = read_cohort_csv(path)
-    called = Counter(row.called for row in rows if row.called)
-    if called and not any(row.label for row in rows):
-        most = ", ".join(repr(word) for word, _ in called.most_common(3))
+    called = _labels(path)
+    if called and not any(word.lower() in LABELS for word in called):
         raise CohortRejected(
-            f"no label of this table is {' or '.join(LABELS)} (it has {most})",
+            f"no label of this table is {' or '.join(LABELS)} (it has {_most(called)})",
             where=path,
             cure=f"Write {' or '.join(LABELS)} in the column `label`, or give the column another name if all images are normal.",
         )
+
+
+def unknown_labels(path: str | Path) -> str:
+    """In brackets, which labels a table has that nobody knows, beside which are known; "" where all are, or it has none."""
+    unknown = Counter({word: count for word, count in _labels(path).items() if word.lower() not in LABELS})
+    return f" (the table also has the labels {_most(unknown)}; known are {' and '.join(LABELS)})" if unknown else ""
+
+
+def _labels(path: str | Path) -> Counter[str]:
+    """How often each is in a table, as it is written there; none of what is no table."""
+    if Path(path).suffix.lower() != ".csv":
+        return Counter()
+    return Counter(row.called for row in read_cohort_csv(path) if row.called)
+
+
+def _most(called: Counter[str]) -> str:
+    return ", ".join(repr(word) for word, _ in called.most_common(3))
 
 
 def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
@@ -135,7 +148,7 @@ def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
         raise CohortRejected("images labelled abnormal are among the normals", where=cohort.path, cure="Take them out.")
     if len(cohort.series) < FEWEST_NORMALS:
         raise CohortRejected(
-            f"{len(cohort.series)} normal images are too few",
+            f"{len(cohort.series)} normal images are too few{unknown_labels(cohort.path)}",
             where=cohort.path,
             cure=f"Collect at least {FEWEST_NORMALS}; several hundred make a useful model.",
         )

@@ -22,7 +22,7 @@ from engine.models.shelf import find
 from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
-from trainers.cohort import Cohort, check_alike, check_apart, check_labels, check_normals, read_cohort
+from trainers.cohort import Cohort, check_alike, check_apart, check_labels, check_normals, read_cohort, unknown_labels
 from trainers.metrics import RocCurve, measured, resampled_patients
 from trainers.parts import check_one_part, part_of_patient, patient_of
 
@@ -137,7 +137,7 @@ def check_abnormals(abnormals: Cohort) -> None:
     """Raises CohortRejected unless there are enough to judge by."""
     if len(abnormals.series) < FEWEST_ABNORMALS:
         raise CohortRejected(
-            f"{len(abnormals.series)} abnormal images are too few",
+            f"{len(abnormals.series)} abnormal images are too few{unknown_labels(abnormals.path)}",
             where=abnormals.path,
             cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
         )

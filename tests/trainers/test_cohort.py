@@ -152,6 +152,21 @@ def write_film(path: Path, part: str, patient: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("known", "written", "few"), [("abnormal", "Pneumonia", "0 abnormal"), ("normal", "healthy", "0 normal")]
+)
+def test_too_few_of_a_label_that_the_table_calls_otherwise_are_told_with_its_labels(
+    cohort_csv: Make, known: str, written: str, few: str
+) -> None:
+    table = cohort_csv(normals=24, abnormals=6)
+    table.write_text(table.read_text().replace(f",{known}", f",{written}"))
+    with pytest.raises(CohortRejected, match=f"{few} .* labels '{written}'; known are normal and abnormal"):
+        read_sides(table, table, [])
+    fewer = cohort_csv(normals=24, abnormals=2, name="fewer")
+    with pytest.raises(CohortRejected, match=r"2 abnormal images are too few\. Collect"):
+        read_sides(fewer, fewer, [])
+
+
+@pytest.mark.parametrize(
     ("line", "what"), [("000.png,P99,normal", "patients"), ("000.png,P0,abnormal", "labels"), ("000.png,P0,normal", "")]
 )
 def test_an_image_is_not_of_two_patients_nor_normal_and_abnormal(cohort_csv: Make, line: str, what: str) -> None:
