@@ -240,6 +240,11 @@ def decoded(
             yield from pool.map(one, series[first : first + ahead])
 
 
+def as_bytes(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """[1, *S] in [-1, 1] -> [*S], 0 and 255 standing for -1 and 1."""
+    return np.rint((seen[0] + 1) * 127.5).astype(np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedCohort:
     """Network inputs kept as bytes, so that loading never stalls an epoch.
@@ -285,7 +290,7 @@ def prepare_cohort(
         if isinstance(found, NormascopeError):
             failures.append(found)
         else:
-            images[len(kept)] = np.rint((found[0] + 1) * 127.5)
+            images[len(kept)] = as_bytes(found)
             kept.append(done)
         if on_share is not None:
             on_share((done + 1) / len(series))
