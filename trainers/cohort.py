@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import CohortRejected, NormascopeError
+from engine.errors import CohortRejected, NormascopeError, first_reason
 from engine.imaging.cohort_csv import LABELS, read_cohort_csv
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
@@ -73,9 +73,12 @@ def read_cohort(path: str | Path) -> Cohort:
     failures: list[NormascopeError] = []
     series = tuple(open_study(path, on_error=failures.append))
     if not series:
-        reason = f" (the first reason: {failures[0]})" if failures else ""
+        if failures and isinstance(failures[0], CohortRejected):
+            raise failures[0]  # it is the table that cannot be used, and not its images
         raise CohortRejected(
-            f"no image could be read{reason}", where=path, cure="Give a folder, archive or CSV of images."
+            f"no image could be read{first_reason(failures)}",
+            where=path,
+            cure="Give a folder, archive or CSV of images.",
         )
     kinds = {item.kind for item in series}
     if len(kinds) > 1:

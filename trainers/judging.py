@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, first_reason
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.card import Card, Metric, SplitBy
@@ -263,7 +263,7 @@ def _check_scored(scored: list[tuple[SeriesResult, bool, str]], failures: list[S
     bad = sum(abnormal for _, abnormal, _ in scored)
     if min(bad, len(scored) - bad) >= FEWEST_SCORED:
         return
-    reason = f" (the first reason: {failures[0].error})" if failures else ""
+    reason = first_reason([failure.error for failure in failures[:1]])
     raise CohortRejected(
         f"only {len(scored) - bad} normal and {bad} abnormal images could be scored{reason}",
         where=path,

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, UnreadableImage
+from engine.imaging.cohort_csv import read_table
 from engine.imaging.series import Series
 from engine.scoring.result import SeriesResult
 from trainers.metrics import RESAMPLES, resampled_patients
@@ -112,19 +113,15 @@ def read_regions(path: str | Path) -> dict[str, list[Region]]:
     """
     place = Path(path)
     try:
-        with place.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if k}
-                for row in csv.DictReader(file)
-            ]
+        rows = [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if k} for row in read_table(path)]
         found: dict[str, list[Region]] = defaultdict(list)
         for row in rows:
             region = _region(row, place.parent)
             if region is not None:
                 found[Path(row.get("file") or row["path"]).name].append(region)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError) as error:
+    except (UnreadableImage, OSError, csv.Error, ValueError, KeyError) as error:
         raise CohortRejected(
-            f"the boxes cannot be read ({error})",
+            f"the boxes cannot be read ({error.what if isinstance(error, UnreadableImage) else error})",
             where=path,
             cure="Give a CSV with the columns file, label, x, y, w, h, rows, columns.",
         ) from error

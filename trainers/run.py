@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed, first_reason
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle, rounded, save_bundle
 from engine.models.card import Card, Preprocessing
@@ -170,16 +169,17 @@ def _said_in_words(run: _Run) -> Iterator[None]:
 def _check_calibration(run: _Run) -> Inputs:
     """What the network sees of the first of them. Raises CohortRejected unless enough can be read: after the last epoch it would be told too late."""
     series = [run.cohort.series[index] for index in run.split.calibration]
-    readable, reason = list[npt.NDArray[np.float32]](), ""
+    readable: Inputs = []
+    failures: list[NormascopeError] = []
     for found in decoded(series, run.preprocessing, run.trainer.plan.size):
         if isinstance(found, NormascopeError):
-            reason = reason or f" (the first reason: {found})"
+            failures.append(found)
             continue
         readable.append(found)
         if len(readable) == FEWEST_CALIBRATION:
             return readable
     raise CohortRejected(
-        f"only {len(readable)} of the {len(series)} images to calibrate on could be read{reason}",
+        f"only {len(readable)} of the {len(series)} images to calibrate on could be read{first_reason(failures)}",
         where=run.cohort.path,
         cure="Check the files, or take out those that cannot be used.",
     )

@@ -15,7 +15,7 @@ import SimpleITK
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from engine.errors import CohortRejected, ImplausibleImage
+from engine.errors import CohortRejected, ImplausibleImage, first_reason
 from engine.imaging.series import Series
 from engine.models.card import Preprocessing
 from trainers.cohort import Cohort, check_normals, decoded, mixed_sizes, prepare_cohort, read_cohort
@@ -114,6 +114,27 @@ def test_a_copy_of_the_normal_folder_is_not_taken_for_abnormals(
     other = cohort_csv(normals=0, abnormals=6, name="other")
     good, bad = read_sides(folder, other, [])
     assert [one.label for one in (*good.series, *bad.series)] == ["normal"] * 24 + ["abnormal"] * 6
+
+
+def test_a_table_that_cannot_be_used_is_one_error_about_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "cohort.csv"
+    table.write_bytes("path,label\n1.png,normal\n".encode("utf-16-le"))  # without the mark that says so
+    with pytest.raises(CohortRejected) as caught:
+        read_cohort(table)
+    assert str(caught.value) == f"{table}: this is not a text table. Save it as CSV (comma separated, UTF-8)"
+
+
+def test_a_reason_in_brackets_ends_without_a_full_stop() -> None:
+    assert first_reason([]) == ""
+    error = CohortRejected("no image could be read", where="a.csv", cure="Give a folder.")
+    assert first_reason([error]) == " (the first reason: a.csv: no image could be read. Give a folder)"
+
+
+def test_why_no_image_could_be_read_is_said_with_one_full_stop(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(CohortRejected) as caught:
+        read_cohort(tmp_path)
+    assert "Copy or export it again). Give a folder" in str(caught.value)
 
 
 def test_images_of_very_different_sizes_are_told_in_words() -> None:

@@ -67,6 +67,13 @@ def test_a_box_means_the_same_place_in_whatever_frame_it_was_drawn(tmp_path: Pat
         assert np.array_equal(region.inside(shape), wanted)
 
 
+def test_boxes_may_be_saved_as_excel_saves_unicode_text(tmp_path: Path) -> None:
+    text = "file\tlabel\tx512\ty512\tw512\th512\r\na.png\tMass\t0\t256\t256\t256\r\n"
+    (tmp_path / "boxes.csv").write_bytes(text.encode("utf-16"))
+    (region,) = read_regions(tmp_path / "boxes.csv")["a.png"]
+    assert region.finding == "Mass" and region.box == pytest.approx(QUARTER)
+
+
 @pytest.mark.parametrize(
     "text", ["", "file,label\na.png,Mass\n", "file,x,y,w,h\na.png,1,2,3,4\n", "file,x512\na.png,one\n"]
 )
