@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -29,6 +30,11 @@ class NormascopeError(Exception):
     def kind(self) -> str:
         """The type's name, as stored with a failed job and shown beside the message."""
         return type(self).__name__
+
+
+def first_reason(errors: Sequence[NormascopeError | str]) -> str:
+    """The first of what was wrong, in brackets, to end a sentence that the error around it closes; "" where nothing was."""
+    return f" (the first reason: {str(errors[0]).rstrip('.')})" if errors else ""
 
 
 def _rebuild(kind: type[NormascopeError], what: str, where: str | None, cure: str) -> NormascopeError:

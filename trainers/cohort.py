@@ -15,20 +15,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import CohortRejected, NormascopeError
-from engine.imaging import sources
+from engine.errors import CohortRejected, NormascopeError, first_reason
 from engine.imaging.cohort_csv import LABELS, read_cohort_csv
 from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.models.card import Applicability, Preprocessing, SplitBy
 from engine.preprocess import prepare
+from trainers.copies import copies
 from trainers.parts import KEEP_APART, check_one_part, in_words, part_of_patient, regions
 
 FEWEST_NORMALS = 20
 SIZES_APART = 4
 """Ratio of the longest sides from which sizes are said to be mixed."""
 _RADIOGRAPHY = frozenset({"CR", "DX", "RG", "DR", "XR"})
-_BEGINNING = 1 << 16  # bytes: a DICOM header with its unique identifiers, or the whole of a small picture
 _LAYOUT = 2
 """Of what a run's folder keeps of prepared images; another one is made anew."""
 
@@ -40,11 +39,13 @@ class Cohort:
     Attributes:
         series: found, not decoded; `label` is "abnormal", "normal" or "" (not stated).
         failures: one error a file that is no image or cannot be opened, or that is a film of `series` with an impossible spacing.
+        notes: in words, what whoever trains on it must know of how it was drawn.
     """
 
     path: str
     series: tuple[Series, ...]
     failures: tuple[NormascopeError, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -72,9 +73,12 @@ def read_cohort(path: str | Path) -> Cohort:
     failures: list[NormascopeError] = []
     series = tuple(open_study(path, on_error=failures.append))
     if not series:
-        reason = f" (the first reason: {failures[0]})" if failures else ""
+        if failures and isinstance(failures[0], CohortRejected):
+            raise failures[0]  # it is the table that cannot be used, and not its images
         raise CohortRejected(
-            f"no image could be read{reason}", where=path, cure="Give a folder, archive or CSV of images."
+            f"no image could be read{first_reason(failures)}",
+            where=path,
+            cure="Give a folder, archive or CSV of images.",
         )
     kinds = {item.kind for item in series}
     if len(kinds) > 1:
@@ -111,17 +115,30 @@ def check_labels(path: str | Path) -> None:
 
     Taken for no labels at all, they would make every image a normal one.
     """
-    if Path(path).suffix.lower() != ".csv":
-        return
-    rows = read_cohort_csv(path)
-    called = Counter(row.called for row in rows if row.called)
-    if called and not any(row.label for row in rows):
-        most = ", ".join(repr(word) for word, _ in called.most_common(3))
+    called = _labels(path)
+    if called and not any(word.lower() in LABELS for word in called):
         raise CohortRejected(
-            f"no label of this table is {' or '.join(LABELS)} (it has {most})",
+            f"no label of this table is {' or '.join(LABELS)} (it has {_most(called)})",
             where=path,
             cure=f"Write {' or '.join(LABELS)} in the column `label`, or give the column another name if all images are normal.",
         )
+
+
+def unknown_labels(path: str | Path) -> str:
+    """In brackets, which labels a table has that nobody knows, beside which are known; "" where all are, or it has none."""
+    unknown = Counter({word: count for word, count in _labels(path).items() if word.lower() not in LABELS})
+    return f" (the table also has the labels {_most(unknown)}; known are {' and '.join(LABELS)})" if unknown else ""
+
+
+def _labels(path: str | Path) -> Counter[str]:
+    """How often each is in a table, as it is written there; none of what is no table."""
+    if Path(path).suffix.lower() != ".csv":
+        return Counter()
+    return Counter(row.called for row in read_cohort_csv(path) if row.called)
+
+
+def _most(called: Counter[str]) -> str:
+    return ", ".join(repr(word) for word, _ in called.most_common(3))
 
 
 def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
@@ -134,7 +151,7 @@ def check_normals(cohort: Cohort, together: Iterable[str] = ()) -> None:
         raise CohortRejected("images labelled abnormal are among the normals", where=cohort.path, cure="Take them out.")
     if len(cohort.series) < FEWEST_NORMALS:
         raise CohortRejected(
-            f"{len(cohort.series)} normal images are too few",
+            f"{len(cohort.series)} normal images are too few{unknown_labels(cohort.path)}",
             where=cohort.path,
             cure=f"Collect at least {FEWEST_NORMALS}; several hundred make a useful model.",
         )
@@ -188,34 +205,6 @@ def check_apart(normals: Cohort, abnormals: Cohort) -> None:
         )
 
 
-def copies(first: Sequence[Series], second: Sequence[Series]) -> set[tuple[str, ...]]:
-    """The sources of `second` whose bytes are those of one of `first`. Beginnings are compared first, so that few files are read whole."""
-
-    def beginnings(series: Sequence[Series]) -> dict[bytes, list[tuple[str, ...]]]:
-        found: dict[bytes, list[tuple[str, ...]]] = {}
-        for one in series:
-            found.setdefault(_digest(one.sources, whole=False), []).append(one.sources)
-        return found
-
-    ours, theirs = beginnings(first), beginnings(second)
-    found = set()
-    for shared in ours.keys() & theirs.keys() - {b""}:
-        known = {_digest(files, whole=True) for files in ours[shared]}
-        found |= {files for files in theirs[shared] if _digest(files, whole=True) in known}
-    return found
-
-
-def _digest(files: tuple[str, ...], *, whole: bool) -> bytes:
-    """Of the files' content, or of their beginnings; empty when one cannot be read, which is told when it is decoded."""
-    digest = hashlib.sha256()
-    try:
-        for file in files:
-            digest.update(sources.read_bytes(file) if whole else sources.read_start(file, _BEGINNING))
-    except NormascopeError:
-        return b""
-    return digest.digest()
-
-
 def inferred_applicability(series: Sequence[Series]) -> Applicability:
     """What the cohort's tags and table say a study must be; what some images do not state limits nothing but the modality."""
 
@@ -252,6 +241,11 @@ def decoded(
     with ThreadPoolExecutor(workers) as pool:
         for first in range(0, len(series), ahead):
             yield from pool.map(one, series[first : first + ahead])
+
+
+def as_bytes(seen: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """[1, *S] in [-1, 1] -> [*S], 0 and 255 standing for -1 and 1."""
+    return np.rint((seen[0] + 1) * 127.5).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +293,7 @@ def prepare_cohort(
         if isinstance(found, NormascopeError):
             failures.append(found)
         else:
-            images[len(kept)] = np.rint((found[0] + 1) * 127.5)
+            images[len(kept)] = as_bytes(found)
             kept.append(done)
         if on_share is not None:
             on_share((done + 1) / len(series))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine.errors import CohortRejected
 from engine.imaging.series import Series
-from trainers.cohort import Cohort, check_alike, check_labels, check_normals, copies, read_cohort
+from trainers.cohort import Cohort, check_alike, check_labels, check_normals, read_cohort
+from trainers.copies import copies, copies_in_words, copies_within, units_with_copies
 from trainers.method import MethodTrainer
 from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
@@ -29,6 +30,8 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     - from `normals` itself, where `mixture` is the same file and its labels name abnormal images: some training normals leave the known ones
       (`mixture_normals`), some abnormal patients join them (`mixture_abnormals`, cut to `mixture_rate`), and the labels are forgotten.
 
+    Copies of one image, whatever they are called, are on one side of the split, and so are the patients whom they are said to be of.
+
     No image is in both: what the mixture has beyond the known normals would otherwise be the abnormal images, and so a label.
 
     Raises:
@@ -41,13 +44,29 @@ def drawn_cohorts(trainer: MethodTrainer, normals: str | Path, mixture: str | Pa
     _check_normals(cohort, plan)
     within = mixture is not None and Path(mixture) == Path(normals)
     shares = _shares(cohort, plan, mixture_within=within)
+    cohort, units = _with_copies_together(cohort, plan)
     abnormal = [series.label == "abnormal" for series in cohort.series]
-    split = split_by_unit(cohort.units(plan.split_by), abnormal, seed=plan.seed_of_split, shares=shares)
+    split = split_by_unit(units, abnormal, seed=plan.seed_of_split, shares=shares)
     if mixture is not None and not within:
         cohort, split = _joined(cohort, split, mixture, plan)
     _check_watched(cohort, split, plan)
     _check_enough(cohort, split, plan, mixture)
     return cohort, split
+
+
+def _with_copies_together(cohort: Cohort, plan: TrainingPlan) -> tuple[Cohort, tuple[str, ...]]:
+    """The cohort, with a note where it has copies, and the units to split it by. Raises CohortRejected for an image that is normal and abnormal."""
+    units, same = cohort.units(plan.split_by), copies_within(cohort.series)
+    for group in same:
+        labelled = {cohort.series[index].label: cohort.series[index].path for index in group}
+        if len(labelled) > 1:  # with labels at all, every image has one here
+            raise CohortRejected(
+                f"copies of one image are labelled {' and '.join(labelled)} ({', '.join(labelled.values())})",
+                where=cohort.path,
+                cure="Leave the one that is right.",
+            )
+    note = copies_in_words(units, same)
+    return replace(cohort, notes=(note,) if note else ()), units_with_copies(units, same)
 
 
 def _check_normals(cohort: Cohort, plan: TrainingPlan) -> None:
@@ -87,12 +106,12 @@ def _shares(cohort: Cohort, plan: TrainingPlan, *, mixture_within: bool) -> Shar
 
 
 def _check_enough(cohort: Cohort, split: Split, plan: TrainingPlan, mixture: str | Path | None) -> None:
-    share = plan.calibration_share
     if len(split.calibration) < FEWEST_CALIBRATION:
         raise CohortRejected(
-            f"{len(split.calibration)} images, {share:.0%} of the cohort, are too few to calibrate on",
+            f"{len(split.calibration)} images, of the normals not learned from, are too few to calibrate on",
             where=cohort.path,
-            cure=f"Collect normals of about {round(FEWEST_CALIBRATION / share)} patients at least.",
+            # one to learn from, and as many as images are needed
+            cure=f"Collect normals of {FEWEST_CALIBRATION + 1} patients at least; of several hundred for a useful model.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(
@@ -158,7 +177,7 @@ def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPla
         if patient not in known and series.sources not in copied
     ]
     first = len(cohort.series)
-    joined = Cohort(cohort.path, (*cohort.series, *added), (*cohort.failures, *other.failures))
+    joined = replace(cohort, series=(*cohort.series, *added), failures=(*cohort.failures, *other.failures))
     return joined, replace(split, mixture=tuple(range(first, first + len(added))))
 
 

@@ -22,7 +22,7 @@ from trainers.cohort import Cohort, mixed_sizes, unnamed_patients, write_table
 from trainers.compare import compared
 from trainers.groups import facts_of, grouped
 from trainers.judging import LEARNED, Evaluation, Subject, judge, names_nobody, read_sides, without_learned
-from trainers.localisation import Region, localisation, marked, read_regions, regions_of
+from trainers.localisation import Region, check_told_apart, localisation, marked, read_regions, regions_of
 from trainers.repartition import repartition
 from trainers.studies import StudyRule, by_study
 
@@ -61,7 +61,7 @@ def evaluate(
         on_note: told in words what a reader of the figures must know.
 
     Raises:
-        CohortRejected: under 20 normals or 5 abnormals, one patient, the same images on both sides, unreadable boxes.
+        CohortRejected: under 20 normals or 5 abnormals, one patient, the same images on both sides, boxes that cannot be read or may be of several images.
         BundleRejected, StorageUnavailable.
     """
     say = on_note or (lambda words: None)
@@ -71,6 +71,8 @@ def evaluate(
     subject = Subject.of(model, device, batch)
     other = Subject.of(against, device, batch) if against is not None else None
     good, bad, learned = _sides(normals, abnormals, (*subject.cards, *(other.cards if other else ())), say)
+    if boxes is not None:
+        check_told_apart((*good.series, *bad.series, *learned), regions, boxes)
     evaluation = judge(subject, good, bad, keeps_maps=lambda one: bool(regions_of(one, regions)), on_share=on_share)
     wrong = _wrong(good, bad, evaluation, say)
     with _written_to(folder):

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, first_reason
 from engine.imaging.series import Series
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.card import Card, Metric, SplitBy
@@ -22,7 +22,7 @@ from engine.models.shelf import find
 from engine.scoring.ensemble import ENSEMBLE, EnsembleScorer, find_ensemble, is_ensemble
 from engine.scoring.result import SeriesResult
 from engine.scoring.scorer import Scorer
-from trainers.cohort import Cohort, check_alike, check_apart, check_labels, check_normals, read_cohort
+from trainers.cohort import Cohort, check_alike, check_apart, check_labels, check_normals, read_cohort, unknown_labels
 from trainers.metrics import RocCurve, measured, resampled_patients
 from trainers.parts import check_one_part, part_of_patient, patient_of
 
@@ -137,7 +137,7 @@ def check_abnormals(abnormals: Cohort) -> None:
     """Raises CohortRejected unless there are enough to judge by."""
     if len(abnormals.series) < FEWEST_ABNORMALS:
         raise CohortRejected(
-            f"{len(abnormals.series)} abnormal images are too few",
+            f"{len(abnormals.series)} abnormal images are too few{unknown_labels(abnormals.path)}",
             where=abnormals.path,
             cure=f"Collect at least {FEWEST_ABNORMALS}; fifty or more give a useful interval.",
         )
@@ -263,7 +263,7 @@ def _check_scored(scored: list[tuple[SeriesResult, bool, str]], failures: list[S
     bad = sum(abnormal for _, abnormal, _ in scored)
     if min(bad, len(scored) - bad) >= FEWEST_SCORED:
         return
-    reason = f" (the first reason: {failures[0].error})" if failures else ""
+    reason = first_reason([failure.error for failure in failures[:1]])
     raise CohortRejected(
         f"only {len(scored) - bad} normal and {bad} abnormal images could be scored{reason}",
         where=path,

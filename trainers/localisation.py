@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from engine.errors import CohortRejected
+from engine.errors import CohortRejected, UnreadableImage
+from engine.imaging.cohort_csv import read_table
 from engine.imaging.series import Series
 from engine.scoring.result import SeriesResult
 from trainers.metrics import RESAMPLES, resampled_patients
@@ -101,9 +102,9 @@ class Marked:
 
 
 def read_regions(path: str | Path) -> dict[str, list[Region]]:
-    """The boxes (or masks) of a CSV by the image's file name.
+    """The boxes (or masks) of a CSV by the image's path, as far as the table gives one: "a.png", or "films/a.png" where names alone do not tell.
 
-    Columns: `file` (or `path`); `label` (or `finding`, `lesions`); and either x, y, w, h in pixels of the image that the boxes were drawn on, whose size the
+    Columns: `path` (or `file`); `label` (or `finding`, `lesions`); and either x, y, w, h in pixels of the image that the boxes were drawn on, whose size the
     columns `rows` and `columns` give; or x512, y512, w512, h512, which say themselves that they lie in 512 x 512; or `mask`, an .npy file of bool
     over the image's whole field, relative to the CSV. Rows with neither are passed over.
 
@@ -112,19 +113,15 @@ def read_regions(path: str | Path) -> dict[str, list[Region]]:
     """
     place = Path(path)
     try:
-        with place.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if k}
-                for row in csv.DictReader(file)
-            ]
+        rows = [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if k} for row in read_table(path)]
         found: dict[str, list[Region]] = defaultdict(list)
         for row in rows:
             region = _region(row, place.parent)
             if region is not None:
-                found[Path(row.get("file") or row["path"]).name].append(region)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError) as error:
+                found["/".join(_parts(row.get("path") or row["file"]))].append(region)
+    except (UnreadableImage, OSError, csv.Error, ValueError, KeyError) as error:
         raise CohortRejected(
-            f"the boxes cannot be read ({error})",
+            f"the boxes cannot be read ({error.what if isinstance(error, UnreadableImage) else error})",
             where=path,
             cure="Give a CSV with the columns file, label, x, y, w, h, rows, columns.",
         ) from error
@@ -154,9 +151,34 @@ def _region(row: Mapping[str, str], folder: Path) -> Region | None:
     return Region(finding, (y / rows, x / columns, (y + h) / rows, (x + w) / columns))
 
 
+def _parts(path: str) -> list[str]:
+    """Folders and file, however they are separated and whatever the path is relative to."""
+    return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+
+
+def called(series: Series) -> tuple[str, ...]:
+    """What a table may call a series: the path of its file, or of its folder, or any end of it."""
+    paths = dict.fromkeys((series.sources[0], series.path))
+    parts = [_parts(str(Path(path).absolute())) for path in paths]
+    return tuple("/".join(each[first:]) for each in parts for first in range(len(each)))
+
+
 def regions_of(series: Series, regions: Mapping[str, Sequence[Region]]) -> tuple[Region, ...]:
-    """Those of a series, by the name of its file, or of its folder."""
-    return tuple(regions.get(Path(series.sources[0]).name) or regions.get(Path(series.path).name) or ())
+    """Those of a series, by whatever it may be called."""
+    return tuple(region for name in called(series) for region in regions.get(name, ()))
+
+
+def check_told_apart(series: Sequence[Series], regions: Mapping[str, Sequence[Region]], path: str | Path) -> None:
+    """Raises CohortRejected when boxes of one image would be another's too: its name, as the table `path` of the boxes gives it, is that of both."""
+    whose: dict[str, str] = {}
+    for one in series:
+        for name in called(one):
+            if name in regions and whose.setdefault(name, one.path) != one.path:
+                raise CohortRejected(
+                    f"boxes of {name} may be of {whose[name]} or of {one.path}",
+                    where=path,
+                    cure="Write each image's path into the column `path`, with as many folders as tell it from the others.",
+                )
 
 
 def marked(

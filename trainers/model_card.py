@@ -88,6 +88,7 @@ def written_card(
             *text.limits,
             *coarse_percentiles(len(split.calibration)),
             *_several_parts(plan, [cohort.series[index] for index in split.train]),
+            *cohort.notes,
             *filter(None, [mixed_sizes(cohort.series), unnamed_patients(cohort.series)]),
         ),
         licence=text.licence,

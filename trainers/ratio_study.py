@@ -24,7 +24,7 @@ from engine.models.card import Metric
 from engine.models.shelf import read_header
 from trainers.cohort import Cohort
 from trainers.judging import Subject, judge, read_sides, without_learned
-from trainers.localisation import localisation, marked, read_regions, regions_of
+from trainers.localisation import called, check_told_apart, localisation, marked, read_regions, regions_of
 from trainers.ratio_posterior import RatioPosteriorPlan
 from trainers.report.drawing import ABNORMAL, save, tidy
 from trainers.shell import run_command
@@ -53,9 +53,10 @@ def measured_checks(bundle: Bundle, table: Path, boxes: Path | None = None) -> d
 
 def _localised(bundle: Bundle, good: Cohort, bad: Cohort, boxes: Path) -> dict[str, Any]:
     every = read_regions(boxes)
+    check_told_apart((*good.series, *bad.series), every, boxes)
     evaluation = judge(Subject.of(bundle, "cpu"), good, bad, keeps_maps=lambda series: bool(regions_of(series, every)))
     images = marked(evaluation.results, evaluation.patients, every)
-    here = {Path(image.result.series.sources[0]).name for image in images}
+    here = {name for image in images for name in called(image.result.series)}
     return localisation(images, {name: regions for name, regions in every.items() if name in here})
 
 

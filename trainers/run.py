@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed
+from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed, first_reason
 from engine.models.base import AnomalyModel
 from engine.models.bundle import load_bundle, rounded, save_bundle
 from engine.models.card import Card, Preprocessing
@@ -19,13 +20,13 @@ from engine.models.inference import choose_device
 from engine.preprocess import default_options
 from engine.scoring.scorer import is_out_of_memory
 from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
-from trainers.cohort import Cohort, decoded, mixed_sizes
+from trainers.cohort import Cohort, as_bytes, decoded, mixed_sizes
 from trainers.devices import check_devices
 from trainers.draw import drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
 from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
-from trainers.memory import check_size, check_step, step_memory
-from trainers.method import MethodTrainer
+from trainers.memory import PROBE, check_size, check_step, step_memory
+from trainers.method import MethodTrainer, TrainingImages
 from trainers.model_card import CardText, recipe_of, written_card
 from trainers.plan import TrainingPlan
 from trainers.planning import planned
@@ -104,8 +105,8 @@ def train(
     cohort, split = drawn_cohorts(trainer, normals, mixture)
     run = _Run(trainer, cohort, split, _preprocessing(trainer.plan), folder, target, count)
     with _said_in_words(run):
-        _check_calibration(run)
-        history, failures, unread = _learn(run, kept is not None, on_progress)
+        seen = _check_calibration(run)
+        history, failures, unread = _learn(run, kept is not None, _check_memory(run, seen), on_progress)
         inputs, failed = _calibration_inputs(run)
         model, dtype, found = _calibrated(run, inputs, text.cohort or Path(normals).name)
     failures, split = (*failures, *failed.values()), split.without(unread | failed.keys())
@@ -165,28 +166,54 @@ def _said_in_words(run: _Run) -> Iterator[None]:
         ) from error
 
 
-def _check_calibration(run: _Run) -> None:
-    """Raises CohortRejected unless enough images can be read to calibrate on: after the last epoch it would be told too late."""
+def _check_calibration(run: _Run) -> Inputs:
+    """What the network sees of the first of them. Raises CohortRejected unless enough can be read: after the last epoch it would be told too late."""
     series = [run.cohort.series[index] for index in run.split.calibration]
-    readable, reason = 0, ""
+    readable: Inputs = []
+    failures: list[NormascopeError] = []
     for found in decoded(series, run.preprocessing, run.trainer.plan.size):
         if isinstance(found, NormascopeError):
-            reason = reason or f" (the first reason: {found})"
+            failures.append(found)
             continue
-        readable += 1
-        if readable == FEWEST_CALIBRATION:
-            return
+        readable.append(found)
+        if len(readable) == FEWEST_CALIBRATION:
+            return readable
     raise CohortRejected(
-        f"only {readable} of the {len(series)} images to calibrate on could be read{reason}",
+        f"only {len(readable)} of the {len(series)} images to calibrate on could be read{first_reason(failures)}",
         where=run.cohort.path,
         cure="Check the files, or take out those that cannot be used.",
     )
 
 
+def _check_memory(run: _Run, seen: Inputs) -> list[str]:
+    """What to say of the memory that a step needs. A few images tell it, so that what cannot fit is refused before all of a cohort are prepared.
+
+    Args:
+        seen: what the network sees of any images, twice `PROBE` at least; what they show does not matter.
+
+    Raises:
+        TrainingFailed: on the processor, it cannot fit.
+    """
+    trainer, plan = run.trainer, run.trainer.plan
+    few = np.stack([as_bytes(image) for image in seen])
+    images = TrainingImages(few[:PROBE], few[PROBE : 2 * PROBE] if run.split.mixture else None)
+    share = plan.model_copy(update={"batch": plan.batch // run.devices})
+    needed = step_memory(share, images, trainer.fabric.device)
+    trainer.findings["memory_bytes_estimated"] = needed
+    said = [f"a step needs about {needed / 1e9:.2f} GB" + (" on each device" if run.devices > 1 else "")]
+    if trainer.fabric.device.type == "cpu":
+        said.append(check_step(run.devices * needed, plan, len(trainer.optimizers)))
+    return [words for words in said if words]
+
+
 def _learn(
-    run: _Run, resume: bool, on_progress: OnProgress | None
+    run: _Run, resume: bool, notes: list[str], on_progress: OnProgress | None
 ) -> tuple[list[Progress], tuple[NormascopeError, ...], frozenset[int]]:
-    """Prepare the training images and run every epoch; returns these, why files could not be read, and which of the cohort these are."""
+    """Prepare the training images and run every epoch; returns these, why files could not be read, and which of the cohort these are.
+
+    Args:
+        notes: said before anything is prepared.
+    """
     trainer, plan, checkpoint = run.trainer, run.trainer.plan, run.folder / "checkpoint.safetensors"
 
     def say(what: str) -> None:
@@ -202,8 +229,8 @@ def _learn(
         checkpoint.unlink(missing_ok=True)
         (run.folder / "best.safetensors").unlink(missing_ok=True)
         keep(run.folder, plan, run.cohort, run.split, run.devices)
-    if sizes := mixed_sizes(run.cohort.series):
-        say(sizes)
+    for words in filter(None, (*run.cohort.notes, mixed_sizes(run.cohort.series), *notes)):
+        say(words)
     images, failures, unread = training_images(
         run.cohort,
         run.split,
@@ -213,14 +240,6 @@ def _learn(
         say,
         abnormal=watched_abnormals(run.cohort, run.split, plan),
     )
-    share = plan.model_copy(update={"batch": plan.batch // run.devices})
-    needed = step_memory(share, images, trainer.fabric.device)
-    trainer.findings["memory_bytes_estimated"] = needed
-    say(f"a step needs about {needed / 1e9:.2f} GB" + (" on each device" if run.devices > 1 else ""))
-    if trainer.fabric.device.type == "cpu" and (
-        tight := check_step(run.devices * needed, plan, len(trainer.optimizers))
-    ):
-        say(tight)
     together = run_training if run.devices == 1 else partial(train_together, run.devices)
     return together(trainer, images, checkpoint, resume=resume, on_progress=on_progress), failures, unread
 

@@ -5,13 +5,14 @@ A *unit* is what stays together: all images of a patient, or all that show one b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 FEWEST_CALIBRATION = 5
-"""Images, or units in a cohort so small that its share would be fewer."""
+"""Images at least, and units where a cohort is so small that its share would be fewer; of fewer units than that are left, all but one."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,8 @@ def split_by_unit(units: Sequence[str], abnormal: Sequence[bool], *, seed: int, 
     generator = np.random.default_rng(seed)
     normals = _shuffled(set(units) - positive, generator)
     positives = _shuffled(positive, generator)
-    first, second = round(shares.train * len(normals)), round((shares.train + shares.calibration) * len(normals))
-    second = max(
-        second, min(first + FEWEST_CALIBRATION, len(normals) - 1)
-    )  # of a small cohort, at the cost of validation
+    members_of = Counter(units)
+    first, second = _bounds([members_of[unit] for unit in normals], shares)
     unlabelled = round(shares.mixture_normals * first)
     watched = unlabelled + round(shares.stopping * (first - unlabelled))
     third = round(shares.selection * len(positives))
@@ -108,6 +107,26 @@ def split_by_unit(units: Sequence[str], abnormal: Sequence[bool], *, seed: int, 
     )
     members["mixture"], members["unused"] = sorted(drawn), sorted(left)
     return Split(**{name: tuple(indices) for name, indices in members.items()})
+
+
+def _bounds(images: Sequence[int], shares: Shares) -> tuple[int, int]:
+    """How many normal units come before calibration, and how many before validation.
+
+    A small cohort calibrates on `FEWEST_CALIBRATION` units at the cost of validation, as long as somebody is left to validate; and on so many
+    images, and one unit, at the cost of all validation and then of training.
+
+    Args:
+        images: how many there are of each normal unit, in the units' random order.
+    """
+    count = len(images)
+    first = min(round(shares.train * count), max(count - 1, 1))
+    second = round((shares.train + shares.calibration) * count)
+    second = max(second, min(first + FEWEST_CALIBRATION, count - 1))
+    while second < count and sum(images[first:second]) < FEWEST_CALIBRATION:
+        second += 1
+    while first > 1 and sum(images[first:second]) < FEWEST_CALIBRATION:
+        first -= 1
+    return first, second
 
 
 def _at_rate(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import CohortRejected, NormascopeError
+from engine.errors import CohortRejected, NormascopeError, first_reason
 from engine.models.card import Preprocessing
 from trainers.cohort import Cohort, prepare_cohort
 from trainers.method import Bytes, Patients, TrainingImages
@@ -43,9 +43,8 @@ def training_images(
     preparation = _Preparation(cohort, size, folder, say)
     normal, normal_patients = preparation.part("images", split.train, views)
     if normal is None or len(normal) < FEWEST_TRAINING:
-        reason = f" (the first reason: {preparation.failures[0]})" if preparation.failures else ""
         raise CohortRejected(
-            f"only {0 if normal is None else len(normal)} training images could be read{reason}",
+            f"only {0 if normal is None else len(normal)} training images could be read{first_reason(preparation.failures)}",
             where=cohort.path,
             cure="Check the files.",
         )

@@ -63,7 +63,7 @@ def try_methods(methods: Sequence[str], out: Path, device: str = "auto") -> Iter
             values = [value.score for value in result.scores.values()]
             if result.error or not values or not np.isfinite(values).all():
                 raise TrainingFailed(
-                    f"{method} gives no finite score ({result.error or values})",
+                    f"{method} gives no finite score ({result.error.rstrip('.') or values})",
                     where=result.series.path,
                     cure="Report this with the machine's processor and torch's version.",
                 )

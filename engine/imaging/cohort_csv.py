@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Mapping
@@ -35,17 +36,8 @@ def read_cohort_csv(path: str | Path) -> list[CohortRow]:
         CohortRejected: no column `path`, no rows, or not a text table.
         UnreadableImage: the file is missing or may not be read.
     """
-    data = sources.read_bytes(path)
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    if "\x00" in text:
-        raise CohortRejected("this is not a text table", where=path, cure="Save it as CSV (comma separated, UTF-8)")
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        reader = read_table(path)
         names = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
         if "path" not in names:
             raise CohortRejected(
@@ -62,6 +54,25 @@ def read_cohort_csv(path: str | Path) -> list[CohortRow]:
     if not rows:
         raise CohortRejected("the table names no file", where=path, cure="Write one image a line in the column `path`")
     return rows
+
+
+def read_table(path: str | Path) -> csv.DictReader[str]:
+    """The lines of a table of text, whatever it is separated by: UTF-8, UTF-16 where a mark at its beginning says so (Excel's "Unicode text"), or Latin-1.
+
+    Raises:
+        CohortRejected: it is no text.
+        UnreadableImage: the file is missing or may not be read.
+    """
+    data = sources.read_bytes(path)
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if "\x00" in text:
+        raise CohortRejected("this is not a text table", where=path, cure="Save it as CSV (comma separated, UTF-8)")
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def _row(folder: Path, line: dict[str, str], names: dict[str, str]) -> CohortRow:

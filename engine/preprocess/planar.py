@@ -18,6 +18,7 @@ from engine.errors import ImplausibleImage
 from engine.imaging.radiograph import Radiograph
 from engine.preprocess.framing import Framing
 from engine.preprocess.prepared import Map, Prepared, Steps
+from engine.preprocess.proportions import doubts
 from engine.preprocess.reduction import Mask
 
 SMALLEST_SIDE = 8
@@ -108,6 +109,8 @@ def prepare_planar(
     square, mask = _on_square(shown, view, place, (height, width))
     seen = mask[place] if mask is not None and (view.blacked_out or view.own is not None) else None
     framing, rows_columns = view.framing, (radiograph.pixels.shape[0], radiograph.pixels.shape[1])
+    inner_shape = (place[0].stop - place[0].start, place[1].stop - place[1].start)
+    warnings = (*view.warnings, *doubts(rows_columns, radiograph.spacing, framing.shape, inner_shape))
 
     def project(array: Map, shape: tuple[int, ...]) -> Map:
         inner, field_shape = array[place], (shape[0], shape[1])
@@ -117,7 +120,7 @@ def prepare_planar(
             return back
         return np.where(framing.spread(seen.astype(np.float32), field_shape) >= 0.5, back, np.float32(np.nan))
 
-    return Prepared((np.clip(square, 0, 1) * 2 - 1)[np.newaxis], rows_columns, project, tuple(view.warnings), mask)
+    return Prepared((np.clip(square, 0, 1) * 2 - 1)[np.newaxis], rows_columns, project, warnings, mask)
 
 
 def _narrowed(radiograph: Radiograph, options: PlanarOptions, steps: Steps | None) -> _View:

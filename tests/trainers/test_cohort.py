@@ -15,7 +15,7 @@ import SimpleITK
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from engine.errors import CohortRejected, ImplausibleImage
+from engine.errors import CohortRejected, ImplausibleImage, first_reason
 from engine.imaging.series import Series
 from engine.models.card import Preprocessing
 from trainers.cohort import Cohort, check_normals, decoded, mixed_sizes, prepare_cohort, read_cohort
@@ -116,6 +116,27 @@ def test_a_copy_of_the_normal_folder_is_not_taken_for_abnormals(
     assert [one.label for one in (*good.series, *bad.series)] == ["normal"] * 24 + ["abnormal"] * 6
 
 
+def test_a_table_that_cannot_be_used_is_one_error_about_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "cohort.csv"
+    table.write_bytes("path,label\n1.png,normal\n".encode("utf-16-le"))  # without the mark that says so
+    with pytest.raises(CohortRejected) as caught:
+        read_cohort(table)
+    assert str(caught.value) == f"{table}: this is not a text table. Save it as CSV (comma separated, UTF-8)"
+
+
+def test_a_reason_in_brackets_ends_without_a_full_stop() -> None:
+    assert first_reason([]) == ""
+    error = CohortRejected("no image could be read", where="a.csv", cure="Give a folder.")
+    assert first_reason([error]) == " (the first reason: a.csv: no image could be read. Give a folder)"
+
+
+def test_why_no_image_could_be_read_is_said_with_one_full_stop(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(CohortRejected) as caught:
+        read_cohort(tmp_path)
+    assert "Copy or export it again). Give a folder" in str(caught.value)
+
+
 def test_images_of_very_different_sizes_are_told_in_words() -> None:
     def sized(side: int) -> Series:
         return replace(tagged(1)[0], rows=side, columns=side)
@@ -149,6 +170,21 @@ def write_film(path: Path, part: str, patient: str) -> None:
     dataset.HighBit = 15
     dataset.PixelData = np.arange(256, dtype=np.uint16).tobytes()
     dataset.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("known", "written", "few"), [("abnormal", "Pneumonia", "0 abnormal"), ("normal", "healthy", "0 normal")]
+)
+def test_too_few_of_a_label_that_the_table_calls_otherwise_are_told_with_its_labels(
+    cohort_csv: Make, known: str, written: str, few: str
+) -> None:
+    table = cohort_csv(normals=24, abnormals=6)
+    table.write_text(table.read_text().replace(f",{known}", f",{written}"))
+    with pytest.raises(CohortRejected, match=f"{few} .* labels '{written}'; known are normal and abnormal"):
+        read_sides(table, table, [])
+    fewer = cohort_csv(normals=24, abnormals=2, name="fewer")
+    with pytest.raises(CohortRejected, match=r"2 abnormal images are too few\. Collect"):
+        read_sides(fewer, fewer, [])
 
 
 @pytest.mark.parametrize(

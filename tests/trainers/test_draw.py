@@ -186,6 +186,25 @@ def test_mixtures_that_cannot_be_learned_from_are_refused(
     assert caught.value.cure
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_a_few_patients_with_many_images_each_are_taken(cohort_csv: Make, count: int) -> None:
+    _, split = drawn_cohorts(_Normals(), cohort_csv(normals=30, patients=count), None)
+    assert len(split.calibration) >= 5 and len(split.train) >= 5
+
+
+def test_too_few_images_to_calibrate_on_are_refused_with_how_many_patients_are_enough(cohort_csv: Make) -> None:
+    table = _of_parts(cohort_csv(normals=30), lambda _: "chest", lambda i: "few" if i < 4 else "many")
+    seed = next(s for s in range(20) if _first_of("few", "many", seed=s) == "many")
+    with pytest.raises(CohortRejected, match="4 images, of the normals not learned from, are too few") as caught:
+        drawn_cohorts(_Normals(split_seed=seed), table, None)
+    assert "6 patients" in caught.value.cure
+
+
+def _first_of(*patients: str, seed: int) -> str:
+    """Who of them is learned from."""
+    return split_by_unit(patients, [False] * len(patients), seed=seed).who(patients)["train"][0]
+
+
 def test_a_method_that_needs_a_mixture_says_so(cohort_csv: Make) -> None:
     with pytest.raises(CohortRejected, match="unlabelled mixture") as caught:
         drawn_cohorts(_Unlabelled(), cohort_csv(), None)

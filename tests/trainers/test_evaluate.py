@@ -108,6 +108,18 @@ def _boxes(path: Path) -> Path:
     return path
 
 
+def test_boxes_that_may_be_of_two_images_are_refused_before_anything_is_scored(
+    cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path
+) -> None:
+    good, bad = cohort_csv(normals=24), cohort_csv(normals=0, abnormals=6, name="other")  # both have a 003.png
+    bad.write_text(bad.read_text().replace(",P", ",Q"))
+    (boxes := tmp_path / "boxes.csv").write_text("file,label,x512,y512,w512,h512\n003.png,lung,4,8,20,30\n")
+    shares: list[float] = []
+    with pytest.raises(CohortRejected, match=r"boxes of 003\.png may be of"):
+        evaluate(tiny_bundle_file, good, bad, tmp_path / "out", boxes=boxes, on_share=shares.append)
+    assert not shares
+
+
 def test_everything_asked_for_is_written_and_said_in_words(
     cohort_csv: Make, tmp_path: Path, tiny_bundle_file: Path
 ) -> None:

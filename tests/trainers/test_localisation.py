@@ -14,7 +14,7 @@ from engine.imaging.discovery import open_study
 from engine.imaging.series import Series
 from engine.phantoms.cohort import make_cohort
 from engine.scoring.result import SeriesResult
-from trainers.localisation import Region, localisation, marked, read_regions
+from trainers.localisation import Region, check_told_apart, localisation, marked, read_regions, regions_of
 
 QUARTER = (0.5, 0.0, 1.0, 0.5)  # lower left
 
@@ -59,12 +59,20 @@ def one_hot(shape: tuple[int, int], row: int, column: int) -> np.ndarray:
     ids=["named frame", "stated size", "other names"],
 )
 def test_a_box_means_the_same_place_in_whatever_frame_it_was_drawn(tmp_path: Path, row: dict[str, object]) -> None:
-    (region,) = read_regions(write(tmp_path / "boxes.csv", row))["a.png"]
+    read = read_regions(write(tmp_path / "boxes.csv", row))
+    (region,) = regions_of(result("a.png", np.zeros((8, 8))).series, read)
     assert region.finding == "Mass" and region.box == pytest.approx(QUARTER) and region.area == pytest.approx(0.25)
     for shape in ((128, 128), (64, 32), (7, 9)):
         rows, columns = np.mgrid[: shape[0], : shape[1]]
         wanted = ((rows + 0.5) / shape[0] >= 0.5) & ((columns + 0.5) / shape[1] < 0.5)
         assert np.array_equal(region.inside(shape), wanted)
+
+
+def test_boxes_may_be_saved_as_excel_saves_unicode_text(tmp_path: Path) -> None:
+    text = "file\tlabel\tx512\ty512\tw512\th512\r\na.png\tMass\t0\t256\t256\t256\r\n"
+    (tmp_path / "boxes.csv").write_bytes(text.encode("utf-16"))
+    (region,) = read_regions(tmp_path / "boxes.csv")["a.png"]
+    assert region.finding == "Mass" and region.box == pytest.approx(QUARTER)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +83,27 @@ def test_a_table_without_usable_boxes_is_one_error_in_words(tmp_path: Path, text
     with pytest.raises(CohortRejected, match="box") as caught:
         read_regions(tmp_path / "boxes.csv")
     assert caught.value.cure and caught.value.where
+
+
+def named(path: str) -> Series:
+    return Series(path, path, path, "radiograph", "raster", (path,))
+
+
+@pytest.mark.parametrize("written", ["films/one/a.png", "one/a.png", "one\\a.png", "../one/a.png", "/films/one/a.png"])
+def test_boxes_of_one_of_two_files_of_a_name_are_not_the_others(tmp_path: Path, written: str) -> None:
+    boxes = write(tmp_path / "boxes.csv", {"path": written, "x512": 0, "y512": 256, "w512": 256, "h512": 256})
+    read, pair = read_regions(boxes), [named("/films/one/a.png"), named("/films/two/a.png")]
+    assert [len(regions_of(one, read)) for one in pair] == [1, 0]
+    check_told_apart(pair, read, boxes)
+
+
+def test_a_name_that_two_files_have_is_refused(tmp_path: Path) -> None:
+    boxes = write(tmp_path / "boxes.csv", {"file": "a.png", "x512": 0, "y512": 256, "w512": 256, "h512": 256})
+    one, other = named("/films/one/a.png"), named("/films/two/a.png")
+    check_told_apart([one, one, named("/films/two/b.png")], read_regions(boxes), boxes)
+    with pytest.raises(CohortRejected, match=r"a\.png may be of /films/one/a\.png or of /films/two/a\.png") as caught:
+        check_told_apart([one, other], read_regions(boxes), boxes)
+    assert "`path`" in caught.value.cure
 
 
 def test_peaks_in_the_box_count_and_a_fixed_point_is_unmasked_by_other_images_peaks() -> None:

@@ -106,7 +106,6 @@ def test_an_interrupted_training_resumes_with_its_own_plan(cohort_csv: Make, tmp
     [
         ({"normals": 12}, "too few"),
         ({"normals": 30, "patients": 1}, "one patient"),
-        ({"normals": 30, "patients": 4}, "too few to calibrate on"),
     ],
 )
 def test_cohorts_that_cannot_be_learned_from_are_refused(
@@ -172,9 +171,9 @@ def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:
     trained = train(
         "alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", plan=PLAN, on_progress=lambda p: lines.append(str(p))
     )
-    assert lines[0].startswith("preparing images")
+    assert lines[0].startswith("a step needs about 0.") and lines[1].startswith("preparing images")
     assert lines[-1].startswith("epoch 6 of 6 (16 x 16, ") and "reconstruction 0." in lines[-1]
-    assert "% waiting for images" in lines[-1] and any(line.startswith("a step needs about 0.") for line in lines)
+    assert "% waiting for images" in lines[-1]
     assert 0 <= trained.card.recipe["waited_for_images"] < 1
     assert trained.card.recipe["findings"]["memory_bytes_estimated"] > 0
 

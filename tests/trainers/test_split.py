@@ -51,6 +51,25 @@ def test_a_small_cohort_calibrates_on_as_many_as_percentiles_need_and_keeps_some
     assert (len(split.train), len(split.calibration), len(split.validation)) == (14, 5, 1)
 
 
+def test_more_patients_of_as_many_images_never_calibrate_on_too_few() -> None:
+    before = 0
+    for count in range(2, 60):
+        patients = [f"P{n % count}" for n in range(60)]
+        split = split_by_unit(patients, [False] * 60, seed=0)
+        whose = split.who(patients)
+        assert whose["train"] and len(split.calibration) >= 5
+        assert before <= min(len(whose["calibration"]), 5)
+        before = min(len(whose["calibration"]), 5)
+    assert before == 5
+
+
+@given(st.lists(st.integers(1, 30), min_size=6, max_size=40), st.integers(0, 5))
+def test_six_patients_are_enough_to_calibrate_whatever_their_images(films: list[int], seed: int) -> None:
+    patients = [f"P{n}" for n, count in enumerate(films) for _ in range(count)]
+    split = split_by_unit(patients, [False] * len(patients), seed=seed)
+    assert len(split.calibration) >= 5 and split.train
+
+
 def test_a_patient_drawn_for_the_mixture_in_part_is_named_once() -> None:
     split = Split(train=(0,), calibration=(1,), validation=(2,), mixture=(3,), unused=(4, 5))
     assert split.who(["a", "b", "c", "d", "d", "e"])["unused"] == ("e",)

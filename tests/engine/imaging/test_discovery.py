@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 from pathlib import Path
@@ -280,6 +281,18 @@ def test_a_table_with_semicolons_is_read(tmp_path: Path, write_radiograph: Write
     write_radiograph(GREY, "1.dcm")
     (tmp_path / "cohort.csv").write_text("Path;Label\n1.dcm;normal\n")
     assert [series.label for series in opened(tmp_path / "cohort.csv")[0]] == ["normal"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "latin-1"])
+def test_a_table_is_read_as_excel_saves_unicode_text_too(
+    tmp_path: Path, write_radiograph: Write, opened: Opened, encoding: str
+) -> None:
+    write_radiograph(GREY, "1.dcm")
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    text = "path\tpatient_id\tlabel\r\n1.dcm\tM\u00fcller\tnormal\r\n"
+    (tmp_path / "cohort.csv").write_bytes(mark + text.encode(encoding))
+    found, errors = opened(tmp_path / "cohort.csv")
+    assert [(one.patient_id, one.label) for one in found] == [("M\u00fcller", "normal")] and not errors
 
 
 @pytest.mark.timeout(10)

@@ -31,6 +31,25 @@ def test_a_map_returns_to_the_pixels_it_came_from(name: str) -> None:
     assert (bright & truth).sum() / (bright | truth).sum() > 0.93
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing", "words"),
+    [
+        ((12, 12), None, ["has 12 x 12 pixels"]),
+        ((40, 2000), None, ["50 times as wide as high"]),
+        ((10, 2500), None, ["has 10 x 2500 pixels", "250 times as wide as high"]),
+        ((2500, 10), None, ["has 2500 x 10 pixels", "250 times as high as wide"]),
+        ((300, 200), None, []),
+        ((1600, 400), None, []),  # a whole leg
+        ((40, 400), (2.0, 0.4), []),  # its rows lie far apart: 80 mm by 160
+    ],
+)
+def test_a_picture_too_small_or_too_long_is_told_to_the_reader(
+    shape: tuple[int, int], spacing: tuple[float, float] | None, words: list[str]
+) -> None:
+    warnings = prepare(film(*shape, spacing=spacing), Preprocessing(name="chest"), (64, 64)).warnings
+    assert len(warnings) == len(words) and all(word in said for word, said in zip(words, warnings, strict=True))
+
+
 def test_padding_keeps_physical_proportions_of_pixels_that_are_not_square() -> None:
     tall_pixels = film(100, 200, spacing=(2.0, 1.0))  # 200 mm x 200 mm
     prepared = prepare(tall_pixels, Preprocessing(name="musculoskeletal"), (64, 64))
