@@ -19,6 +19,7 @@ from app.state.settings import Settings, save_settings
 from app.tasks import cancel_all, wait_for_all
 from app.viewer.viewer import Viewer
 from app.window.about import show_about
+from app.window.drawing_sheet import DrawingSheet
 from app.window.evaluation_sheet import EvaluationSheet
 from app.window.key_sheet import KeySheet
 from app.window.opening import Opening
@@ -106,6 +107,12 @@ class MainWindow(QMainWindow):
         except StorageUnavailable as error:
             self.report(error)
 
+    def show_drawing(self, bundle_hash: str) -> None:
+        """Open the sheet of what a model takes for normal; nothing when it has gone from the folder of models meanwhile."""
+        for bundle in self.opening.bundles or []:
+            if bundle.hash == bundle_hash:
+                DrawingSheet(bundle, self).open()
+
     def say(self, words: str) -> None:
         """A line in the status bar."""
         self.status.show_doing(words)
@@ -163,6 +170,7 @@ class MainWindow(QMainWindow):
         self.worklist.opened.connect(lambda _: self.reading.open_now())
         self.worklist.refreshed.connect(self._worklist_refreshed)
         self.viewer.failed.connect(self.report)
+        self.results.drawing_wanted.connect(self.show_drawing)
         self.reading.failed.connect(self.report)
         self.reading.said.connect(self.status.show_doing)
         self.reading.queued.connect(self.status.show_queued)
@@ -337,6 +345,8 @@ class MainWindow(QMainWindow):
             return
         self._poll.stop()
         self.opening.stop()
+        for sheet in self.findChildren(DrawingSheet):
+            sheet.reject()
         cancel_all()
         if self.engine is not None:
             self.engine.stop()

@@ -12,13 +12,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-import torch
 from matplotlib.figure import Figure
 
-from engine.errors import NotApplicable, StorageUnavailable
-from engine.models.bundle import load_bundle
-from engine.models.inference import choose_device
-from engine.models.sampling import Sampler
+from engine.errors import StorageUnavailable
+from engine.models.fictional_images import fictional_images, load_sampler, middle_slices
 from engine.models.shelf import find
 from trainers.report.drawing import save, show
 from trainers.shell import run_command
@@ -29,28 +26,20 @@ COLUMNS = 6
 def draw(
     model: str | Path, out: Path, *, count: int = 24, temperature: float = 0.7, seed: int = 0, device: str = "auto"
 ) -> npt.NDArray[np.float32]:
-    """Draw images, and write them as one PNG; returns them, [count, *S] in [0, 1].
+    """Draw images as `fictional_images` does, and write them as one PNG; returns them, [count, *S] in [0, 1].
 
     Args:
         model: a bundle's id or file.
-        temperature: standard deviation of the codes; below 1, images are more alike and cleaner (Kingma and Dhariwal 2018 use 0.7).
-        seed: the same one draws the same images.
 
     Raises:
-        NotApplicable: the method cannot draw images.
+        NotApplicable, BundleRejected, DeviceExhausted: the model cannot draw.
         StorageUnavailable: `out` cannot be written.
     """
-    bundle = load_bundle(find(model).path, choose_device(device))
-    network = bundle.model
-    if not isinstance(network, Sampler):
-        raise NotApplicable(
-            f"{bundle.card.method} cannot draw images", where=model, cure="Choose a Glow or an alpha-GAN."
-        )
-    x = network.sample(count, temperature, torch.Generator().manual_seed(seed))
-    images: npt.NDArray[np.float32] = ((x[:, 0].cpu() + 1) / 2).clamp(0, 1).numpy()
+    bundle, network = load_sampler(find(model).path, device)
+    images = fictional_images(bundle, network, count=count, temperature=temperature, seed=seed)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        save(_page(images, f"drawn by {bundle.card.id} at temperature {temperature:g}"), out)
+        save(_page(middle_slices(images), f"drawn by {bundle.card.id} at temperature {temperature:g}"), out)
     except OSError as error:
         raise StorageUnavailable(
             f"the picture cannot be written ({error.strerror or error})", where=out, cure="Choose another folder."
@@ -58,21 +47,21 @@ def draw(
     return images
 
 
-def _page(images: npt.NDArray[np.float32], words: str) -> Figure:
-    """Images in rows, a volume by its middle slice, each marked."""
-    columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
+def _page(pictures: npt.NDArray[np.float32], words: str) -> Figure:
+    """[N, rows, columns] in rows, each marked."""
+    columns = min(COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
     figure, grid = plt.subplots(
         rows, columns, figsize=(1.5 * columns, 1.5 * rows + 0.6), layout="constrained", squeeze=False
     )
     for axes in grid.flat:
         axes.axis("off")
-    for axes, image in zip(grid.flat, images, strict=False):
+    for axes, picture in zip(grid.flat, pictures, strict=False):
         axes.axis("on")
-        show(axes, image if image.ndim == 2 else image[len(image) // 2])
+        show(axes, picture)
         axes.text(
             0.97, 0.03, "synthetic", transform=axes.transAxes, ha="right", va="bottom", fontsize=7, color="#f2c14e"
-        )
+        ).set_bbox({"facecolor": "black", "alpha": 0.7, "linewidth": 0, "pad": 1.5})
     figure.suptitle(f"Synthetic images, of nobody: {words}", fontsize=9)
     return figure
 

@@ -1,14 +1,17 @@
-"""A model's card in words: what it is, what it learnt from, how well it does, what it is bad at. Shows; judges nothing."""
+"""A model's card in words: what it is, what it learnt from, how well it does, what it is bad at. Shows; judges nothing, draws nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from app import appearance
 from app.results.labels import heading, text
 from app.results.wording import score_title
+from app.tab_stops import reach_with_tab
+from engine.models.sampling import can_draw
 
 if TYPE_CHECKING:
     from engine.models.card import Card
@@ -55,7 +58,13 @@ def evaluation_lines(card: Card) -> list[tuple[str, str]]:
 
 
 class CardView(QWidget):
-    """The card, laid out."""
+    """The card, laid out.
+
+    Signals:
+        drawing_wanted(): images that the model draws are wanted; asked only of a model that can.
+    """
+
+    drawing_wanted = Signal()
 
     def __init__(self, card: Card, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +77,19 @@ class CardView(QWidget):
             column.addSpacing(6)
             column.addWidget(heading(self._evaluation_heading(card)))
             column.addLayout(self._evaluation(card))
+        if can_draw(card):
+            column.addSpacing(8)
+            column.addWidget(self._drawing_button(), 0, Qt.AlignmentFlag.AlignLeft)
         self._add(column, rows[2:])
+
+    def _drawing_button(self) -> QPushButton:
+        button = QPushButton("Show what it takes for normal")
+        button.setToolTip("The model draws images from what it has learned; they show no patient")
+        reach_with_tab(button)
+        button.setFont(appearance.font(appearance.SMALL_PIXELS))
+        button.setStyleSheet("padding: 2px 8px;")
+        button.clicked.connect(self.drawing_wanted)
+        return button
 
     @staticmethod
     def _add(column: QVBoxLayout, rows: list[tuple[str, str]]) -> None:

@@ -38,12 +38,14 @@ class ResultsPanel(QWidget):
     verdict(str): the reading.  series_chosen(str): key of a series.
     model_chosen(str): hash of the bundle whose overlay is wanted.
     score_wanted(str, str): series key and bundle hash: the reader names a model that is not applied by itself.
+    drawing_wanted(str): hash of the bundle that is to draw what it takes for normal.
     """
 
     verdict = Signal(str)
     series_chosen = Signal(str)
     model_chosen = Signal(str)
     score_wanted = Signal(str, str)
+    drawing_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -153,6 +155,7 @@ class ResultsPanel(QWidget):
                 own = replace(result, warnings=tuple(word for word in result.warnings if word not in common))
                 block = ScoreBlock(own, card, drawn=result is drawn if several else None, alike=pictures)
                 block.overlay_wanted.connect(self.model_chosen)
+                block.drawing_wanted.connect(self.drawing_wanted)
                 self._column.addWidget(block)
                 if several:
                     self._blocks[result.bundle_hash] = block

@@ -40,9 +40,11 @@ class ScoreBlock(QWidget):
 
     Signals:
         overlay_wanted(str): hash of the bundle whose overlay is wanted.
+        drawing_wanted(str): hash of the bundle that is to draw images.
     """
 
     overlay_wanted = Signal(str)
+    drawing_wanted = Signal(str)
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class ScoreBlock(QWidget):
         for warning in result.warnings:
             column.addWidget(caution(warning))
         if card is not None:
-            column.addWidget(Foldout("Model card", lambda: CardView(card)))
+            column.addWidget(Foldout("Model card", lambda: self._card_view(card, result.bundle_hash)))
 
     def _title(self, result: ResultRow, drawn: bool | None) -> QHBoxLayout:
         """The model's name and, where several have scored, whether the overlay is its."""
@@ -90,6 +92,11 @@ class ScoreBlock(QWidget):
             self.show_drawn(drawn)
             line.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return line
+
+    def _card_view(self, card: Card, bundle_hash: str) -> CardView:
+        view = CardView(card)
+        view.drawing_wanted.connect(lambda: self.drawing_wanted.emit(bundle_hash))
+        return view
 
     def show_drawn(self, drawn: bool) -> None:
         """Whether the overlay on screen is this model's."""

@@ -1,6 +1,7 @@
 """The process that keeps models warm and works the job queue: `python -m engine.host --data FOLDER [--url URL] [--device auto|cpu|cuda]`.
 
 It talks through the store (jobs in, results out) and through its pipes. It never shows anything and never chooses which model scores what.
+A process of its own, `drawing.py`, draws fictional images for the window; it neither scores nor knows the store.
 
 **Events**: one JSON object a line on standard output, each with `event` and `time` (seconds since 1970):
 
