@@ -283,7 +283,9 @@ class RatioPosterior(AnomalyModel):
         Heatmap: minus equation 2 of each position's term, interpolated to [B, 1, H, W]. Bilinear interpolation by a whole factor keeps the mean: that
         of the heatmap is the score.
         """
-        parts = [self.slope * torch.stack([term.float() for term in self.terms(x)]).mean(0)]
+        parts = []
+        if self.slope or self.rule is None:
+            parts.append(self.slope * torch.stack([term.float() for term in self.terms(x)]).mean(0))
         if self.rule is not None and self.scattering_slope is not None:
             parts.append(self.scattering_slope * self.terms_of(self.rule, x).float())
         posterior = self.log_posterior(torch.stack([part.mean((1, 2, 3)) for part in parts]).sum(0))
