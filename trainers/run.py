@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,15 @@ from trainers.cohort import Cohort, as_bytes, decoded, mixed_sizes
 from trainers.devices import check_devices
 from trainers.draw import drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
-from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
+from trainers.kept_run import (
+    check_same_cohort,
+    check_something_to_resume,
+    forget,
+    keep,
+    kept_devices,
+    kept_plan,
+    run_folder,
+)
 from trainers.memory import PROBE, check_size, check_step, step_memory
 from trainers.method import MethodTrainer, TrainingImages
 from trainers.model_card import CardText, recipe_of, written_card
@@ -83,23 +90,25 @@ def train(
         size, epochs, seed: override the method's plan.
         device: "auto", "cpu" or "cuda".
         devices: how many of them learn together, or how many processes on the CPU (see shared_run.py); None is one, or as many as an interrupted run had.
-        resume: go on with a run that was interrupted, with its plan and split.
+        resume: go on with a run that was interrupted, with its plan and split; begin one where nothing lies at `out` yet.
         plan: every choice at once, instead of `size`, `epochs`, `seed` and `options`.
         options: fields of the method's plan by name; words are read as JSON where they can be.
 
     Raises:
         CohortRejected: too few normals, one patient, mixed kinds, images that the method cannot take, or others than an interrupted run began with.
         TrainingFailed: no finite loss, weights or scores that are not finite, or no memory for a step.
-        NormascopeError: the method cannot be trained at that size, for so few epochs or on so many devices.
+        NormascopeError: the method cannot be trained at that size, for so few epochs or on so many devices, or what is to be resumed is finished.
         DeviceExhausted: there are not so many devices.
         StorageUnavailable: `out` cannot be written.
     """
     text, out, target = text or CardText(), Path(out), choose_device(device)
-    folder = out.with_suffix(".run")
+    folder = run_folder(out)
     if out.is_dir():
         raise StorageUnavailable(
             "this is a folder", where=out, cure="Name the file to write, as in FOLDER/NAME.safetensors."
         )
+    if resume:
+        check_something_to_resume(out)
     kept = kept_plan(folder, method) if resume else None
     count = kept_devices(folder, devices) if kept is not None else 1 if devices is None else devices
     check_devices(target, count)
@@ -124,7 +133,7 @@ def train(
     finally:
         interim.unlink(missing_ok=True)
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
-    shutil.rmtree(folder, ignore_errors=True)
+    forget(folder)
     return Trained(out, digest, card, (*cohort.failures, *failures))
 
 

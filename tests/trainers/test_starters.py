@@ -39,6 +39,24 @@ def test_a_command_trains_on_as_many_devices_as_it_is_asked_for(
     assert seen == [devices]
 
 
+@pytest.mark.parametrize(
+    ("finished", "begun", "resumes"), [(True, False, False), (True, True, True), (False, True, True)]
+)
+def test_a_starter_is_made_again_and_goes_on_only_with_a_making_that_was_interrupted(
+    finished: bool, begun: bool, resumes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resuming a finished one is refused: a bundle that ships could not be made anew in its place."""
+    seen: list[object] = []
+    monkeypatch.setattr(starter_of, "train", lambda *_, **named: seen.append(named["resume"]))
+    if finished:
+        (tmp_path / "knee-cae.safetensors").touch()
+    if begun:
+        (tmp_path / "knee-cae.run").mkdir()
+        (tmp_path / "knee-cae.run" / "plan.json").write_text("{}")
+    STARTERS["knee-cae"].make(tmp_path, tmp_path, "cpu")
+    assert seen == [resumes]
+
+
 @pytest.mark.parametrize("name", sorted(STARTERS))
 def test_a_starters_recipe_is_the_one_its_shipped_card_tells_of(name: str) -> None:
     starter, card = STARTERS[name], read_card(SHIPPED / f"{name}.safetensors")
