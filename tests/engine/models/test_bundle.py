@@ -188,6 +188,20 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one(
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_what_a_killed_save_left_is_removed_by_the_next_and_a_save_under_way_is_not(
+    write: Write, tmp_path: Path
+) -> None:
+    abandoned, under_way = tmp_path / ".small.safetensors.123.tmp", tmp_path / ".small.safetensors.124.tmp"
+    another = tmp_path / ".other.safetensors.123.tmp"
+    longer = tmp_path / ".small.safetensors.old.123.tmp"
+    for file in (abandoned, under_way, another, longer):
+        file.write_bytes(b"half")
+        if file != under_way:
+            os.utime(file, (0, 0))
+    path = write()
+    assert set(tmp_path.iterdir()) == {path, under_way, another, longer}
+
+
 def test_reading_a_bundle_imports_no_compiler(tiny_bundle_file: Path) -> None:
     """Which takes as long as torch itself: each start of the engine would wait for it."""
     code = "import sys; from engine.models.bundle import load_bundle; load_bundle(sys.argv[1]); print('torch._dynamo' in sys.modules)"
