@@ -134,7 +134,7 @@ class Card(_Part):
     calibration: Calibration
     training: CohortSummary
     recipe: dict[str, Any] = Field(default_factory=dict)
-    """epochs, seed, sizes, checkpoint rule in words, seconds, device: what `trainers` did."""
+    """epochs, seed, sizes, checkpoint rule in words, seconds, device and its name: what `trainers` did."""
     evaluation: dict[str, Metric] = Field(default_factory=dict)
     evaluation_note: str = ""
     paper: dict[str, str] = Field(default_factory=dict)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from engine.models.shelf import SHIPPED, read_card
+from engine.models.shelf import SHIPPED, find, read_card
 from trainers.planning import default_plan
 from trainers.starters import __main__ as command
+from trainers.starters import figures
 from trainers.starters import starter as starter_of
 from trainers.starters.recipes import STARTERS
 
@@ -70,3 +72,16 @@ def test_a_starters_recipe_is_the_one_its_shipped_card_tells_of(name: str) -> No
     assert {field: augmentation[field] for field in told["augmentation"]} == told["augmentation"]
     assert {field: card.recipe.get(field) for field in starter.recipe} == starter.recipe
     assert set(starter.limits) <= set(card.limits)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"), [({}, "| 3 min |"), ({"device_name": "NVIDIA H100"}, "| 3 min (NVIDIA H100) |")]
+)
+def test_a_training_time_in_the_manual_names_the_device_where_the_card_does(
+    told: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "_milliseconds", lambda bundle: 1.0)
+    bundle = find(SHIPPED / "knee-cae.safetensors")
+    card = bundle.card.model_copy(update={"recipe": {"seconds": 180, "device": "cuda", **told}})
+    first, *others = figures._rows(replace(bundle, card=card), "knee")
+    assert words in first and not any("min" in line for line in others)
