@@ -112,7 +112,7 @@ def read_card(path: str | Path) -> Card:
         card = Card.model_validate(values)
     except ValidationError as error:
         raise _rejected(
-            path, f"its model card is not valid ({_first_reason(error)})", "Ask its maker for a new one."
+            path, f"its model card is not valid ({_first_fault(error)})", "Ask its maker for a new one."
         ) from error
     if card.method not in METHODS:
         raise _rejected(
@@ -184,7 +184,7 @@ def _check_preprocessing(path: Path, card: Card) -> None:
     try:
         options = chosen_options(card.preprocessing)
     except ValueError as error:
-        reason = _first_reason(error) if isinstance(error, ValidationError) else str(error)
+        reason = _first_fault(error) if isinstance(error, ValidationError) else str(error)
         raise _rejected(
             path,
             f"it needs the preprocessing {name!r} as it is not known here ({reason})",
@@ -198,7 +198,7 @@ def _check_preprocessing(path: Path, card: Card) -> None:
         )
 
 
-def _first_reason(error: ValidationError) -> str:
+def _first_fault(error: ValidationError) -> str:
     """What is wrong with the first field that is, after its name, without pydantic's own words."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
