@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # the window's tests need no network
 
 
 def plain_card(**values: Any) -> Card:
-    """A card of films of 64 pixels, of any kind, without a calibration; `values` says what a test is about."""
+    """A card of films of 64 pixels, of any kind, two normals being all of its calibration; `values` says what a test is about."""
+    ranks_by = values.get("primary_score", "error")
     usual: dict[str, Any] = {
         "id": "small",
         "title": "Small",
@@ -31,8 +32,8 @@ def plain_card(**values: Any) -> Card:
         "input": InputSpec(spatial_dims=2, size=(64, 64)),
         "preprocessing": Preprocessing(name="chest"),
         "applicability": Applicability(),
-        "primary_score": "error",
-        "calibration": Calibration(scores={}),
+        "primary_score": ranks_by,
+        "calibration": Calibration(scores={ranks_by: ScoreCalibration(normal_scores=(0.0, 1.0), n=2)}),
         "training": CohortSummary(name="none"),
     }
     return Card(**usual | values)

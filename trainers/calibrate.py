@@ -10,13 +10,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.errors import CohortRejected
+from engine.errors import TrainingFailed
 from engine.models.base import AnomalyModel
 from engine.models.card import Calibration
 from engine.models.inference import computes_bfloat16, prepare_for_inference
 from engine.scoring.calibration import heatmap_tables, score_calibration
 
 MOST_MAPS_BYTES = 1 << 30
+TRAIN_OTHERWISE = (
+    "Train it again, not with --resume, with a lower learning rate, the precision 32-true or another seed."
+)
+"""The cure of a network that was trained to no numbers: what is left of the run would come to the same."""
 BATCH = 8
 
 Inputs = list[npt.NDArray[np.float32]]
@@ -40,14 +44,15 @@ def calibrate(model: AnomalyModel, inputs: Inputs, cohort: str, device: torch.de
         cohort: in words, for the card.
 
     Raises:
-        CohortRejected: a score is not finite, so that nothing can be placed among them.
+        TrainingFailed: a score or a map is not finite, so that nothing can be placed among them.
     """
     scores, maps = _scored(model, inputs, device, torch.float32)
     broken = [name for name, values in scores.items() if not np.isfinite(values).all()]
+    if maps is not None and not np.isfinite(maps).all():
+        broken.append("heatmap")
     if broken:
-        raise CohortRejected(
-            f"the trained network gives no finite {broken[0]} for its own calibration normals",
-            cure="Train again with a lower learning rate or another seed.",
+        raise TrainingFailed(
+            f"the trained network gives no finite {broken[0]} for its own calibration normals", cure=TRAIN_OTHERWISE
         )
     mean = high = None
     if maps is not None:

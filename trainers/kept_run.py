@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,26 @@ from trainers.registry import trainer_class
 from trainers.split import Split
 
 _PLAN, _COHORT, _DEVICES = "plan.json", "cohort.json", "devices.json"
+
+
+def run_folder(out: Path) -> Path:
+    """Where the run that is to write `out` is kept until it is done."""
+    return out.with_suffix(".run")
+
+
+def is_interrupted(out: Path) -> bool:
+    """Whether a run that is to write `out` was begun and is not done."""
+    return (run_folder(out) / _PLAN).exists()
+
+
+def check_something_to_resume(out: Path) -> None:
+    """Raises NormascopeError where `out` is finished and no run of it interrupted: to go on is not to begin anew and put another in its place."""
+    if out.exists() and not is_interrupted(out):
+        raise NormascopeError(
+            "this is finished already, and no run was interrupted that could be resumed",
+            where=out,
+            cure="Leave out --resume to train anew, which replaces it at the end, or choose another --out.",
+        )
 
 
 def kept_plan(folder: Path, method: str) -> TrainingPlan | None:
@@ -71,6 +92,12 @@ def keep(folder: Path, plan: TrainingPlan, cohort: Cohort, split: Split, devices
     write_whole(folder / _DEVICES, json.dumps({"devices": devices}))
     write_whole(folder / _COHORT, json.dumps({"split": _fingerprint(cohort, split)}))
     write_whole(folder / _PLAN, plan.model_dump_json(indent=2))
+
+
+def forget(folder: Path) -> None:
+    """Remove a run that is done. The plan goes first: killed meanwhile, it leaves no run behind that seems to have only begun."""
+    (folder / _PLAN).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_same_cohort(folder: Path, cohort: Cohort, split: Split) -> None:

@@ -19,6 +19,7 @@ from engine.models.base import AnomalyModel
 from engine.models.card import Applicability, Card, CohortSummary, InputSpec, Preprocessing
 from trainers.calibrate import Calibrated
 from trainers.cohort import Cohort, inferred_applicability, mixed_sizes, unnamed_patients
+from trainers.device_name import device_name
 from trainers.method import MethodTrainer
 from trainers.parts import in_words, regions
 from trainers.plan import TrainingPlan
@@ -112,6 +113,7 @@ def recipe_of(
         "waited_for_images": round(sum(p.waited for p in history) / max(len(history), 1), 4),
         "seconds": round(history[-1].seconds) if history else 0,
         "device": device.type,
+        "device_name": device_name(device),
         "devices": devices,
         "bfloat16_drift": found.bfloat16_drift,
     }

@@ -51,6 +51,7 @@ def recalibrate(
 
     Raises:
         CohortRejected: too few normals, or images labelled abnormal or learned from among them.
+        TrainingFailed: a score of these normals is not finite.
         BundleRejected, StorageUnavailable.
     """
     bundle, target = load_bundle(find(model).path), choose_device(device)

@@ -25,6 +25,7 @@ from engine.errors import CohortRejected
 from engine.models.bundle import load_bundle
 from trainers.cohort import read_cohort, write_table, write_whole
 from trainers.judging import check_abnormals, judge, read_sides, without_learned
+from trainers.kept_run import is_interrupted
 from trainers.model_card import CardText
 from trainers.report.curves import several_runs
 from trainers.report.drawing import save
@@ -133,7 +134,7 @@ def _run(asked: Asked, number: int, on_run: OnRun) -> Run:
         options={**asked.options, "split_seed": number if asked.vary == "split" else 0},
         device=asked.device,
         devices=asked.devices,
-        resume=True,
+        resume=is_interrupted(bundle),  # killed after its training and before it was judged, a run is begun anew
         text=CardText(
             public_patients=True
         ),  # the split must name its patients, so that those learned from are not judged on

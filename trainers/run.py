@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engine.errors import CohortRejected, NormascopeError, StorageUnavailable, TrainingFailed, first_reason
 from engine.models.base import AnomalyModel
@@ -19,12 +19,20 @@ from engine.models.card import Card, Preprocessing
 from engine.models.inference import choose_device
 from engine.preprocess import default_options
 from engine.scoring.scorer import is_out_of_memory
-from trainers.calibrate import Calibrated, Inputs, calibrate, disagreement
+from trainers.calibrate import TRAIN_OTHERWISE, Calibrated, Inputs, calibrate, disagreement
 from trainers.cohort import Cohort, as_bytes, decoded, mixed_sizes
 from trainers.devices import check_devices
 from trainers.draw import drawn_cohorts, watched_abnormals
 from trainers.judging import FEWEST_SCORED, judge
-from trainers.kept_run import check_same_cohort, keep, kept_devices, kept_plan
+from trainers.kept_run import (
+    check_same_cohort,
+    check_something_to_resume,
+    forget,
+    keep,
+    kept_devices,
+    kept_plan,
+    run_folder,
+)
 from trainers.memory import PROBE, check_size, check_step, step_memory
 from trainers.method import MethodTrainer, TrainingImages
 from trainers.model_card import CardText, recipe_of, written_card
@@ -37,6 +45,9 @@ from trainers.training_images import training_images
 
 HALF_AGREES = 1e-2
 """Of a score's standard deviation: weights are stored as float16 when no calibration normal moves by more among the others, half a percentile at most."""
+
+LARGEST_WEIGHT = 1e6
+"""Of a network that learned something; those of the bundles that ship are under 500."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +90,25 @@ def train(
         size, epochs, seed: override the method's plan.
         device: "auto", "cpu" or "cuda".
         devices: how many of them learn together, or how many processes on the CPU (see shared_run.py); None is one, or as many as an interrupted run had.
-        resume: go on with a run that was interrupted, with its plan and split.
+        resume: go on with a run that was interrupted, with its plan and split; begin one where nothing lies at `out` yet.
         plan: every choice at once, instead of `size`, `epochs`, `seed` and `options`.
         options: fields of the method's plan by name; words are read as JSON where they can be.
 
     Raises:
         CohortRejected: too few normals, one patient, mixed kinds, images that the method cannot take, or others than an interrupted run began with.
-        TrainingFailed: no finite loss, or no memory for a step.
-        NormascopeError: the method cannot be trained at that size, for so few epochs or on so many devices.
+        TrainingFailed: no finite loss, weights or scores that are not finite, or no memory for a step.
+        NormascopeError: the method cannot be trained at that size, for so few epochs or on so many devices, or what is to be resumed is finished.
         DeviceExhausted: there are not so many devices.
         StorageUnavailable: `out` cannot be written.
     """
     text, out, target = text or CardText(), Path(out), choose_device(device)
-    folder = out.with_suffix(".run")
+    folder = run_folder(out)
     if out.is_dir():
         raise StorageUnavailable(
             "this is a folder", where=out, cure="Name the file to write, as in FOLDER/NAME.safetensors."
         )
+    if resume:
+        check_something_to_resume(out)
     kept = kept_plan(folder, method) if resume else None
     count = kept_devices(folder, devices) if kept is not None else 1 if devices is None else devices
     check_devices(target, count)
@@ -114,10 +127,13 @@ def train(
     card = written_card(text, out.stem, trainer.plan, run.preprocessing, model, cohort, split, found, recipe)
     # judged from the run's folder: under its own name, nothing ever sees a bundle without its figures
     interim = folder / "unjudged.safetensors"
-    save_bundle(interim, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
-    card = _with_evaluation(interim, card, cohort, split, device)
+    try:
+        save_bundle(interim, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
+        card = _with_evaluation(interim, card, cohort, split, device)
+    finally:
+        interim.unlink(missing_ok=True)
     digest = save_bundle(out, model, card, found.heatmap_mean, found.heatmap_p99, dtype=dtype)
-    shutil.rmtree(folder, ignore_errors=True)
+    forget(folder)
     return Trained(out, digest, card, (*cohort.failures, *failures))
 
 
@@ -260,18 +276,40 @@ def _calibration_inputs(run: _Run) -> tuple[Inputs, dict[int, NormascopeError]]:
 
 
 def _calibrated(run: _Run, inputs: Inputs, cohort: str) -> tuple[AnomalyModel, torch.dtype, Calibrated]:
-    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`."""
-    model, dtype = _as_stored(run.trainer.scoring_model().cpu(), inputs, run.device)
+    """The network as it will be stored, the precision of its weights, and its place among the calibration normals of `cohort`.
+
+    Raises TrainingFailed where the run came to no network that could be read with.
+    """
+    trained = run.trainer.scoring_model().cpu()
+    _check_weights(trained)
+    model, dtype = _as_stored(trained, inputs, run.device)
     return model, dtype, calibrate(model, inputs, f"{len(inputs)} held-out normals of {cohort}", run.device)
 
 
 def _as_stored(model: AnomalyModel, inputs: Inputs, device: torch.device) -> tuple[AnomalyModel, torch.dtype]:
     """The network with its weights rounded to float16, half the size, where its scores stay the same; else as it is. Calibrated as stored."""
+    weights = rounded(model.state_dict(), torch.float16)
+    if not _finite(weights):  # beyond float16's 65504; scores may agree all the same, where a network saturates
+        return model, torch.float32
     half = type(model)(**model.architecture).eval()
-    half.load_state_dict(rounded(model.state_dict(), torch.float16))
+    half.load_state_dict(weights)
     if disagreement(model, half, inputs, device) <= HALF_AGREES:
         return half, torch.float16
     return model, torch.float32
+
+
+def _check_weights(model: AnomalyModel) -> None:
+    """Raises TrainingFailed where training ran away: a bundle of such weights would be refused when it is read, or scores by where its layers saturate."""
+    if not _finite(model.state_dict()):
+        raise TrainingFailed("the trained network's weights are not all finite numbers", cure=TRAIN_OTHERWISE)
+    largest = max((float(value.detach().abs().max()) for value in model.parameters() if value.numel()), default=0.0)
+    if largest > LARGEST_WEIGHT:
+        raise TrainingFailed(f"the trained network's weights have grown to {largest:.3g}", cure=TRAIN_OTHERWISE)
+
+
+def _finite(weights: Mapping[str, Tensor]) -> bool:
+    """Whether every weight, bias and statistic is a finite number."""
+    return all(bool(torch.isfinite(value).all()) for value in weights.values())
 
 
 def _with_evaluation(interim: Path, card: Card, cohort: Cohort, split: Split, device: str) -> Card:

@@ -24,7 +24,7 @@ def card_rows(card: Card) -> list[tuple[str, str]]:
     judged = f"{trained.n_validation_normal:,} normal, {trained.n_validation_abnormal:,} abnormal held out to judge it"
     rows = [
         ("What it is", card.summary),
-        ("Trained on", f"{trained.n_train:,} normals of {trained.name}. {held_out}; {judged}."),
+        ("Trained on", f"{trained.n_train:,} normals of {trained.name}. {held_out}; {judged}. {training_time(card)}"),
         ("Made for", made_for(card)),
         ("Known limits", "\n".join(f"•  {limit}" for limit in card.limits)),
         ("On the evaluation", card.evaluation_note),
@@ -33,6 +33,16 @@ def card_rows(card: Card) -> list[tuple[str, str]]:
         ("Licence", card.licence),
     ]
     return [(name, words.strip()) for name, words in rows if words.strip()]
+
+
+def training_time(card: Card) -> str:
+    """How long training took and on what; empty where the card names no device, as older ones do: a time alone can be compared with nothing."""
+    seconds, name, count = (card.recipe.get(key) for key in ("seconds", "device_name", "devices"))
+    if not isinstance(seconds, int | float) or not name:
+        return ""
+    took = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
+    several = f"{count} × " if isinstance(count, int) and count > 1 else ""
+    return f"Training took {took} on {several}{name}."
 
 
 def made_for(card: Card) -> str:

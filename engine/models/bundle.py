@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from engine.models.shelf import bundle_hash, read_card, read_header
 WEIGHTS = "model."
 HEATMAP_MEAN = "calibration.heatmap.mean"
 HEATMAP_P99 = "calibration.heatmap.p99"
+ABANDONED = 3600
+"""Seconds after which a file that was being written belongs to a process that was killed: writing takes a few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,7 @@ def save_bundle(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> str:
-    """Write a bundle atomically; returns its hash.
+    """Write a bundle atomically; returns its hash. What a save of the same file left when it was killed, an hour ago or earlier, is removed.
 
     Args:
         dtype: of the stored weights, as `rounded` has it; float16 halves the file and is for networks whose scores were seen to agree.
@@ -75,7 +78,20 @@ def save_bundle(
         raise StorageUnavailable(
             f"the model could not be saved ({error})", where=path, cure="Free some space, or choose another folder."
         ) from error
+    _remove_abandoned(path)
     return bundle_hash(path)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """By age and not by process: the folder may be shared, and another machine's processes cannot be asked. Ages are by the folder's own clock."""
+    beginning, end = f".{path.name}.", ".tmp"
+    with suppress(OSError):  # the bundle is saved: what cannot be tidied stays
+        written = path.stat().st_mtime
+        for file in path.parent.iterdir():
+            process = file.name.removeprefix(beginning).removesuffix(end)
+            unfinished = process.isdigit() and file.name == f"{beginning}{process}{end}"
+            if unfinished and written - file.stat().st_mtime > ABANDONED:
+                file.unlink()
 
 
 def rounded(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

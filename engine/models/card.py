@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from itertools import pairwise
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 CARD_VERSION = 3
 """Raised when cards say what an older Normascope cannot read: 2 has mixtures, patients and fixed specificities, 3 what a split keeps together."""
@@ -52,15 +54,25 @@ class ScoreCalibration(_Part):
     `normal_scores` are the cohort's raw scores, ascending (one an image; thinned to at most 1000 quantiles), which also draw the histogram.
     """
 
-    normal_scores: tuple[float, ...]
-    n: int
+    normal_scores: tuple[float, ...] = Field(min_length=1)
+    n: int = Field(ge=1)
+
+    @field_validator("normal_scores")
+    @classmethod
+    def _finite_and_ascending(cls, scores: tuple[float, ...]) -> tuple[float, ...]:
+        # a percentile is found by bisection: among scores out of order it would be any number
+        if not all(map(math.isfinite, scores)):
+            raise ValueError("they are not all finite numbers")
+        if any(later < earlier for earlier, later in pairwise(scores)):
+            raise ValueError("they are not in ascending order")
+        return scores
 
 
 class Calibration(_Part):
     """Tables made on held-out normals. Heatmap tables are the tensors `calibration.heatmap.mean` and `calibration.heatmap.p99` [1, *S]."""
 
     scores: dict[str, ScoreCalibration]
-    flag_percentile: float = 95.0
+    flag_percentile: float = Field(default=95.0, ge=0, le=100)
     cohort: str = ""
 
 
@@ -122,7 +134,7 @@ class Card(_Part):
     calibration: Calibration
     training: CohortSummary
     recipe: dict[str, Any] = Field(default_factory=dict)
-    """epochs, seed, sizes, checkpoint rule in words, seconds, device: what `trainers` did."""
+    """epochs, seed, sizes, checkpoint rule in words, seconds, device and its name: what `trainers` did."""
     evaluation: dict[str, Metric] = Field(default_factory=dict)
     evaluation_note: str = ""
     paper: dict[str, str] = Field(default_factory=dict)
@@ -132,3 +144,9 @@ class Card(_Part):
     licence: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     created: str = ""
+
+    @model_validator(mode="after")
+    def _ranks_by_a_calibrated_score(self) -> Self:
+        if self.primary_score not in self.calibration.scores:
+            raise ValueError(f"it ranks by {self.primary_score!r}, for which it has no calibration")
+        return self

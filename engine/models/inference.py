@@ -106,7 +106,10 @@ def computes_bfloat16(device: torch.device) -> bool:
 def holds_in_bfloat16(bundle: Bundle) -> bool:
     """Whether every score moved by less than `MOST_DRIFT` in bfloat16 on the calibration normals, as the card's recipe records."""
     drift = bundle.card.recipe.get("bfloat16_drift")
-    return isinstance(drift, dict) and bool(drift) and all(float(value) < MOST_DRIFT for value in drift.values())
+    if not isinstance(drift, dict) or not drift:
+        return False
+    # None, which no number is under, stands for a score that was not finite in bfloat16
+    return all(isinstance(value, int | float) and value < MOST_DRIFT for value in drift.values())
 
 
 def prepare_for_inference(model: AnomalyModel, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Anomaly]:

@@ -88,7 +88,8 @@ def read_card(path: str | Path) -> Card:
     """The card in a bundle's header; no weight is read.
 
     Raises:
-        BundleRejected: missing, truncated, not safetensors, no card, a card of a newer version, or an unknown method.
+        BundleRejected: missing, truncated, not safetensors, no card, a card of a newer version, one that contradicts itself, or an unknown
+            method or preprocessing.
     """
     path = Path(path)
     header = read_header(path)
@@ -110,15 +111,14 @@ def read_card(path: str | Path) -> Card:
     try:
         card = Card.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise _rejected(
-            path, f"its model card is not valid ({place}: {first['msg']})", "Ask its maker for a new one."
+            path, f"its model card is not valid ({_first_fault(error)})", "Ask its maker for a new one."
         ) from error
     if card.method not in METHODS:
         raise _rejected(
             path, f"it needs the method {card.method!r}, which is not known here", "Install a newer Normascope."
         )
+    _check_preprocessing(path, card)
     return card
 
 
@@ -173,6 +173,36 @@ def _checked_end(entry: dict[str, Any]) -> int:
     if not 0 <= first <= last or last - first != count * _ELEMENT_BYTES[entry["dtype"]]:
         raise ValueError("offsets do not fit the shape")
     return int(last)
+
+
+def _check_preprocessing(path: Path, card: Card) -> None:
+    """Raises BundleRejected unless images can be prepared as the card says: told of each image instead, it would look like the image's fault."""
+    # imported here: the first window shows its frame without it
+    from engine.preprocess import HeadCtOptions, chosen_options
+
+    name = card.preprocessing.name
+    try:
+        options = chosen_options(card.preprocessing)
+    except ValueError as error:
+        reason = _first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise _rejected(
+            path,
+            f"it needs the preprocessing {name!r} as it is not known here ({reason})",
+            "It may be from a newer version: install a newer Normascope, or ask its maker for a new one.",
+        ) from error
+    if card.input.spatial_dims != (3 if isinstance(options, HeadCtOptions) else 2):
+        raise _rejected(
+            path,
+            f"its model card is not valid (the preprocessing {name!r} does not make an input of {card.input.spatial_dims} dimensions)",
+            "Ask its maker for a new one.",
+        )
+
+
+def _first_fault(error: ValidationError) -> str:
+    """What is wrong with the first field that is, after its name, without pydantic's own words."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return ": ".join(part for part in (place, first["msg"].removeprefix("Value error, ")) if part)
 
 
 def _files() -> Iterator[Path]:

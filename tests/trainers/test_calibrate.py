@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.errors import TrainingFailed
 from engine.models.base import Anomaly, AnomalyModel, ModelSpec
-from trainers.calibrate import disagreement
+from trainers.calibrate import calibrate, disagreement
 from trainers.run import HALF_AGREES
 
 CPU = torch.device("cpu")
@@ -54,3 +56,17 @@ def test_a_shift_that_all_images_share_is_no_disagreement() -> None:
 def test_images_that_change_places_are_a_disagreement() -> None:
     assert disagreement(_Linear(), _changed(weight=2), _images(), CPU) > HALF_AGREES
     assert disagreement(_Linear(), _changed(weight=2, offset=5), _images(), CPU) > HALF_AGREES
+
+
+@pytest.mark.parametrize("broken", ["sum", "heatmap"])
+def test_a_network_that_gives_no_finite_score_or_map_is_not_calibrated(broken: str) -> None:
+    class Overflowing(_Linear):
+        def anomaly(self, x: Tensor) -> Anomaly:
+            found = super().anomaly(x)
+            values = {"sum": found.scores["sum"], "heatmap": x.clone()}
+            values[broken][0] = float("inf")
+            return Anomaly({"sum": values["sum"]}, heatmap=values["heatmap"])
+
+    with pytest.raises(TrainingFailed, match=f"no finite {broken}") as caught:
+        calibrate(Overflowing(), _images(), "", CPU)
+    assert "lower learning rate" in caught.value.cure

@@ -94,6 +94,24 @@ def test_a_command_trains_on_as_many_devices_as_it_is_asked_for(
     assert seen == [devices]
 
 
+def test_a_run_that_was_killed_before_it_was_judged_is_done_again(
+    cohort_csv: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bundle is finished: resuming it would be refused, and the runs that are still to do never done."""
+    source, out = cohort_csv(normals=60, abnormals=6), tmp_path / "out"
+    asked = Asked("alpha-gan", source, out, size=16, epochs=1, options={"width": "32", "code": "4"}, device="cpu")
+
+    def killed(*_: object, **__: object) -> None:
+        raise Enough
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repeats, "judge", killed)
+        with pytest.raises(Enough):
+            repeat(asked, 2)
+    assert (out / "run-00.safetensors").exists()
+    assert [each.number for each in repeat(asked, 2)] == [0, 1]
+
+
 def test_runs_on_another_number_of_devices_have_other_weights_and_are_not_counted_as_the_same(tmp_path: Path) -> None:
     asked = Asked("cae", tmp_path / "labels.csv", tmp_path)
     repeats._check_same(asked)

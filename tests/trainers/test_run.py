@@ -18,6 +18,7 @@ from engine.models.card import ScoreCalibration
 from engine.scoring.calibration import percentile
 from trainers.alpha_gan import AlphaGANPlan
 from trainers.cohort import read_cohort
+from trainers.device_name import device_name
 from trainers.evaluate import evaluate
 from trainers.model_card import CardText
 from trainers.run import train
@@ -176,6 +177,11 @@ def test_progress_is_said_in_words(cohort_csv: Make, tmp_path: Path) -> None:
     assert "% waiting for images" in lines[-1]
     assert 0 <= trained.card.recipe["waited_for_images"] < 1
     assert trained.card.recipe["findings"]["memory_bytes_estimated"] > 0
+
+
+def test_a_card_names_the_device_that_its_training_time_is_of(cohort_csv: Make, tmp_path: Path) -> None:
+    recipe = train("alpha-gan", cohort_csv(), out=tmp_path / "m.safetensors", plan=PLAN, device="cpu").card.recipe
+    assert recipe["device"] == "cpu" and recipe["device_name"] == device_name(torch.device("cpu"))
 
 
 def test_equal_folders_and_too_few_images_are_not_evaluated(

@@ -17,6 +17,7 @@ from engine.errors import StorageUnavailable
 from engine.models.bundle import load_bundle
 from engine.models.inference import Inference
 from engine.models.shelf import SHIPPED, InstalledBundle, installed
+from trainers.device_name import device_name
 from trainers.shell import run_command
 
 PAPERS: dict[tuple[str, str, str], str] = {
@@ -62,7 +63,7 @@ processor: {machine}.
 
 def table() -> str:
     """The whole page."""
-    lines = [HEAD.format(machine=_machine())]
+    lines = [HEAD.format(machine=device_name(torch.device("cpu")))]
     shelf = [bundle for bundle in installed() if bundle.path.is_relative_to(SHIPPED)]
     for name, title in TITLES.items():
         members = [bundle for bundle in shelf if bundle.id == f"{name}-{bundle.card.method}"]
@@ -98,10 +99,12 @@ def _rows(bundle: InstalledBundle, name: str) -> Iterator[str]:
             yield f"| | | `{score}` | {paper} | {measured} | | | |"
             continue
         size = " x ".join(map(str, card.input.size))
-        minutes = float(card.recipe.get("seconds", 0)) / 60
+        trained = f"{float(card.recipe.get('seconds', 0)) / 60:.0f} min"
+        if device := card.recipe.get("device_name"):  # cards of older versions have none
+            trained += f" ({device})"
         yield (
             f"| {card.method} | {size} | **`{score}`** | {paper} | **{measured}** | {metric.n_normal}, {metric.n_abnormal} "
-            f"| {minutes:.0f} min | {_milliseconds(bundle):.1f} ms |"
+            f"| {trained} | {_milliseconds(bundle):.1f} ms |"
         )
 
 
@@ -120,11 +123,6 @@ def _milliseconds(bundle: InstalledBundle, rounds: int = 5) -> float:
 
 def _short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
-
-
-def _machine() -> str:
-    """The processor in words, with what decides its speed here."""
-    return f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def main() -> None:

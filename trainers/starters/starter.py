@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.models.card import Applicability
 from engine.models.inference import choose_device
+from trainers.kept_run import is_interrupted
 from trainers.model_card import CardText
 from trainers.planning import default_plan
 from trainers.run import Trained, train
@@ -84,7 +85,11 @@ class Starter:
         *,
         devices: int | None = None,
     ) -> Trained:
-        """Train it, or go on where an interrupted making stopped. `data` holds the sets' folders; `devices` is as `train` takes it."""
+        """Train it, or go on where an interrupted making stopped; one that is finished is made again and replaced at the end.
+
+        `data` holds the sets' folders; `devices` is as `train` takes it.
+        """
+        file = out / f"{self.id}.safetensors"
         table = self.images.table(data)
         options = {"seed": 2021, **self.plan}
         plan = default_plan(self.method, None, None, 0, choose_device(device), options)
@@ -107,11 +112,11 @@ class Starter:
             self.method,
             table,
             mixture=table if self.mixture else None,
-            out=out / f"{self.id}.safetensors",
+            out=file,
             device=device,
             devices=devices,
             plan=plan,
             text=text,
             on_progress=on_progress,
-            resume=True,
+            resume=is_interrupted(file),
         )

@@ -188,9 +188,101 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one(
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_what_a_killed_save_left_is_removed_by_the_next_and_a_save_under_way_is_not(
+    write: Write, tmp_path: Path
+) -> None:
+    abandoned, under_way = tmp_path / ".small.safetensors.123.tmp", tmp_path / ".small.safetensors.124.tmp"
+    another = tmp_path / ".other.safetensors.123.tmp"
+    longer = tmp_path / ".small.safetensors.old.123.tmp"
+    for file in (abandoned, under_way, another, longer):
+        file.write_bytes(b"half")
+        if file != under_way:
+            os.utime(file, (0, 0))
+    path = write()
+    assert set(tmp_path.iterdir()) == {path, under_way, another, longer}
+
+
 def test_reading_a_bundle_imports_no_compiler(tiny_bundle_file: Path) -> None:
     """Which takes as long as torch itself: each start of the engine would wait for it."""
     code = "import sys; from engine.models.bundle import load_bundle; load_bundle(sys.argv[1]); print('torch._dynamo' in sys.modules)"
     command = [sys.executable, "-c", code, str(tiny_bundle_file)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     assert subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout == "False\n"
+
+
+def _with_card(path: Path, **changes: object) -> Path:
+    """The file with its card changed as only a hand or another program changes it: past every check that Normascope makes when it writes one."""
+
+    def change(header: dict) -> None:
+        card = json.loads(header["__metadata__"]["card"])
+        header["__metadata__"]["card"] = json.dumps(card | changes)
+
+    return _rewritten(path, change)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "words"),
+    [
+        ({"name": "abdomen"}, "'abdomen' .*no preprocessing is called"),
+        ({"name": "chest", "options": {"colour": "red"}}, "'chest' .*colour: Extra inputs"),
+        ({"name": "chest", "options": {"grey": "purple"}}, "'chest' .*grey: Input should be"),
+        ({"name": "head-ct", "options": {"lungs": "only"}}, "'head-ct' .*lungs: Extra inputs"),
+    ],
+)
+def test_a_preprocessing_that_is_not_known_blames_the_bundle_and_no_image(
+    write: Write, preprocessing: dict, words: str
+) -> None:
+    path = _with_card(write(), preprocessing=preprocessing)
+    for reader in (shelf.read_card, load_bundle):
+        with pytest.raises(BundleRejected, match=words) as caught:
+            reader(path)
+        assert str(path) in str(caught.value) and "newer version" in caught.value.cure
+        assert "http" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_preprocessing_of_other_dimensions_than_the_network_is_refused(write: Write) -> None:
+    with pytest.raises(BundleRejected, match="does not make an input of 2 dimensions"):
+        load_bundle(_with_card(write(), preprocessing={"name": "head-ct"}))
+
+
+@pytest.mark.parametrize(
+    ("calibration", "words"),
+    [
+        ({"normal_scores": [], "n": 0}, "normal_scores: .*at least 1 item"),
+        ({"normal_scores": [0.0, float("nan"), 1.0], "n": 3}, "normal_scores: they are not all finite"),
+        ({"normal_scores": [0.0, float("inf")], "n": 2}, "normal_scores: they are not all finite"),
+        ({"normal_scores": [2.0, 1.0, 3.0], "n": 3}, "normal_scores: they are not in ascending order"),
+        ({"normal_scores": [0.0, 1.0], "n": 0}, r"code_norm\.n: "),
+    ],
+)
+def test_a_calibration_that_places_no_score_is_refused(write: Write, calibration: dict, words: str) -> None:
+    path = _with_card(write(), calibration={"scores": {"code_norm": calibration}})
+    for reader in (shelf.read_card, load_bundle):
+        with pytest.raises(BundleRejected, match=words) as caught:
+            reader(path)
+        assert str(path) in str(caught.value) and caught.value.cure and "Value error" not in str(caught.value)
+
+
+@pytest.mark.parametrize("percentile", [1e9, 100.5, -1.0, float("nan")])
+def test_a_percentile_that_cannot_be_reached_flags_nothing_and_is_refused(
+    write: Write, card: Card, percentile: float
+) -> None:
+    calibration = card.calibration.model_dump() | {"flag_percentile": percentile}
+    with pytest.raises(BundleRejected, match="flag_percentile"):
+        load_bundle(_with_card(write(), calibration=calibration))
+
+
+def test_a_model_that_ranks_by_a_score_without_a_calibration_is_refused(write: Write) -> None:
+    with pytest.raises(BundleRejected, match="ranks by 'ssim', for which it has no calibration"):
+        load_bundle(_with_card(write(), primary_score="ssim"))
+
+
+def test_a_card_that_says_only_what_the_first_version_said_is_still_read(write: Write) -> None:
+    def forget(header: dict) -> None:
+        card = json.loads(header["__metadata__"]["card"])
+        del card["calibration"]["flag_percentile"], card["calibration"]["cohort"], card["preprocessing"]["options"]
+        kept = {name: value for name, value in card.items() if name not in ("recipe", "evaluation", "versions")}
+        header["__metadata__"]["card"] = json.dumps(kept | {"card_version": 1})
+
+    card = load_bundle(_rewritten(write(), forget)).card
+    assert card.card_version == 1 and card.calibration.flag_percentile == 95 and card.preprocessing.options == {}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.models.bundle import load_bundle, save_bundle
-from engine.models.card import Card, InputSpec
+from engine.models.card import Calibration, Card, InputSpec
 from engine.models.glow3d_posterior import Glow3DPosterior
 from engine.models.glow_posterior import GlowPosterior, dequantised, quantised
 
@@ -139,6 +139,7 @@ def test_a_bundle_scores_as_the_networks_it_was_saved_from(card: Card, tmp_path:
             "architecture": model.architecture,
             "input": InputSpec(spatial_dims=2, size=(16, 16)),
             "primary_score": "log_posterior",
+            "calibration": Calibration(scores={"log_posterior": card.calibration.scores[card.primary_score]}),
         }
     )
     save_bundle(tmp_path / "flow.safetensors", model, changed, None, None)

@@ -174,6 +174,7 @@ def test_bfloat16_may_move_no_auroc_in_its_third_decimal() -> None:
         ({"bfloat16_drift": {}}, False),
         ({"bfloat16_drift": {"code_norm": 0.0008, "ssim": 0.0001}}, True),
         ({"bfloat16_drift": {"code_norm": 0.0001, "ssim": 0.0010}}, False),
+        ({"bfloat16_drift": {"code_norm": 0.0001, "ssim": float("nan")}}, False),  # which JSON writes as null
     ],
 )
 def test_bfloat16_is_used_only_where_the_card_saw_every_score_hold(

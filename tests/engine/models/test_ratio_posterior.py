@@ -242,7 +242,8 @@ def test_only_a_mirrored_model_may_turn_images() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 16}, {"size": 100}, {"members": 0}, {"normal_share": 0.0}, {"normal_share": 1.1}, {"slope": -0.1}]
+    "wrong",
+    [{"size": 16}, {"size": 100}, {"members": 0}, {"normal_share": 0.0}, {"normal_share": 1.1}, {"slope": -0.1}],
 )
 def test_what_makes_no_network_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
