@@ -16,6 +16,8 @@ LEAST_SLOPE = 0.05
 """Of the fit on held-out images: at chance it may be nothing or negative, and must not turn the ranking round."""
 SURE = 2.0
 """Standard errors by which members must add to the rule, so that they count: they do not by chance in 39 of 40."""
+FEWEST_SURE = 30
+"""Images of either side, below which a standard error is itself chance."""
 
 
 def fitted_slopes(known: Floats, mixture: Floats) -> tuple[Floats, float]:
@@ -39,8 +41,12 @@ def fitted_slopes(known: Floats, mixture: Floats) -> tuple[Floats, float]:
 def surplus(known: Floats, mixture: Floats) -> float:
     """By how many standard errors the first of logits [N, K] and [M, K] adds to what the others say; negative where it takes away from it.
 
+    0 of fewer than `FEWEST_SURE` on either side, which show nothing.
+
     Of a logistic regression without bounds, by the sandwich estimate (White, Econometrica 1982;50:1-25), as both sides weigh the same however many they are.
     """
+    if min(len(known), len(mixture)) < FEWEST_SURE:
+        return 0.0
     logits, truth, weights = _together(known, mixture)
     logits = (logits - logits.mean(0)) / (logits.std(0) + 1e-12)
     fit = LogisticRegression(C=np.inf).fit(logits, truth, sample_weight=weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainers.held_out_slopes import LEAST_SLOPE, SURE, fitted_slopes, surplus
+from trainers.held_out_slopes import FEWEST_SURE, LEAST_SLOPE, SURE, fitted_slopes, surplus
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_surplus_does_not_depend_on_the_scale_of_logits_nor_on_how_many_images_a
     assert surplus(known * [1000, 0.01], mixture * [1000, 0.01]) == pytest.approx(plain, rel=1e-2)
     twice = surplus(np.repeat(known, 2, axis=0), np.repeat(mixture, 2, axis=0))
     assert twice == pytest.approx(plain * np.sqrt(2), rel=1e-2)
+
+
+def test_a_few_images_show_nothing_however_well_a_member_tells_them_apart() -> None:
+    known, mixture = _drawn(FEWEST_SURE, (6.0, 1.0), 0)
+    assert surplus(known[1:], mixture) == 0 == surplus(known, mixture[1:])
+    assert surplus(*_drawn(FEWEST_SURE, (2.0, 1.0), 0)) > SURE
