@@ -38,6 +38,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim import Adam
 
 from engine.models.alpha_gan import AlphaGAN, CodeDiscriminator, Downward, resolutions
+from engine.models.channels_last import channels_last
 from engine.models.depthwise_pooling import quicken_pooling
 from engine.models.winograd_training import quicken_wide_convolutions
 from trainers.growing import Stage, growing_stages
@@ -100,14 +101,11 @@ class AlphaGANTrainer(MethodTrainer):
             "discriminator": self.discriminator,
             "code_discriminator": self.code_discriminator,
         }
-        on_processor = fabric.device.type == "cpu"
-        # oneDNN takes twice as long for the weights' gradients of the outermost rungs' few channels if they come last
-        self.layout = torch.contiguous_format if on_processor else torch.channels_last
         for module in self.modules.values():
-            if on_processor:
+            if fabric.device.type == "cpu":
                 quicken_pooling(module)
                 quicken_wide_convolutions(module)
-            convert_conv2d_weight_memory_format(module.to(fabric.device), self.layout)
+            convert_conv2d_weight_memory_format(module.to(fabric.device), torch.channels_last)
         slower = plan.learning_rate * plan.discriminator_rate
         self.optimizers = {
             "encoder": Adam(self.network.encoder.parameters(), plan.learning_rate, plan.betas, fused=True),
@@ -150,7 +148,7 @@ class AlphaGANTrainer(MethodTrainer):
 
     def step(self, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         stage, fade, weight = self.stage, self.fade(batch.share), self.plan.reconstruction_weight
-        x = at_resolution(batch.normal, stage, fade).contiguous(memory_format=self.layout)  # [B, 1, r, r]
+        x = channels_last(at_resolution(batch.normal, stage, fade))  # [B, 1, r, r]
         noise = torch.randn(x.shape[0], self.plan.code, generator=generator).to(x.device)  # [B, 128]
 
         z = self.encode(x, fade)
@@ -158,7 +156,7 @@ class AlphaGANTrainer(MethodTrainer):
         sample = self.generate(noise, stage.resolution, fade)
         error = F.l1_loss(reconstruction.float(), x)
 
-        drawn = torch.cat([reconstruction, sample]).detach().requires_grad_()  # [2B, 1, r, r]
+        drawn = channels_last(torch.cat([reconstruction, sample]).detach()).requires_grad_()  # [2B, 1, r, r]
         verdict = self.judge(drawn, fade).float()  # [2B, 1]
         discriminator_loss = _loss(self.judge(x, fade)) + sum(_loss(-half) for half in verdict.chunk(2))
         judged = self.update("discriminator", discriminator_loss, beside=[drawn])

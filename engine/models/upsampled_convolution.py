@@ -34,6 +34,8 @@ class UpsampledConvolution(nn.Conv2d):
 
     @staticmethod
     def _summed(weight: Tensor) -> Tensor:
-        """[D, C, 3, 3] -> [C, D, 4, 4] of the transposed convolution that says the same."""
+        """[D, C, 3, 3] -> [C, D, 4, 4] of the transposed convolution that says the same, laid out as `weight` is."""
         rows = _ROWS.to(weight.device, weight.dtype)
-        return torch.einsum("au,bv,oiuv->ioab", rows, rows, weight)
+        summed = torch.einsum("au,bv,oiuv->ioab", rows, rows, weight)
+        last = weight.is_contiguous(memory_format=torch.channels_last)
+        return summed.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
