@@ -144,6 +144,18 @@ def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
     assert scores[8:].mean() > scores[:8].mean()
 
 
+def test_where_the_rule_counts_alone_the_held_out_risk_is_the_rules(
+    images: TrainingImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture: 0.0)
+    trainer = _trainer(scattering=True, epochs=1)
+    run_training(trainer, images, None)
+    assert trainer.average.rule is not None
+    known, mixture = trainer._fit_rule(images, trainer.average.rule)
+    risk = np.logaddexp(0, -known).mean() + np.logaddexp(0, mixture).mean()
+    assert trainer.findings["held_out_risk"] == pytest.approx(risk, abs=1e-5)
+
+
 @pytest.mark.parametrize("adds", [SURE - 0.1, SURE + 0.1])
 def test_members_count_beside_the_rule_only_where_held_out_images_show_that_they_add_to_it(
     adds: float, images: TrainingImages, monkeypatch: pytest.MonkeyPatch
