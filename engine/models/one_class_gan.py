@@ -158,6 +158,8 @@ class OneClassGAN(AnomalyModel):
         super().__init__()
         if networks not in get_args(Networks):
             raise ValueError(f"networks must be one of {', '.join(get_args(Networks))}, not {networks}")
+        if code_distance not in get_args(CodeDistance):
+            raise ValueError(f"code_distance must be one of {', '.join(get_args(CodeDistance))}, not {code_distance}")
         self.spec = ModelSpec(spatial_dims=2, size=(size, size), preprocessing=preprocessing)
         self.code, self.width, self.networks, self.heatmap_sigma = code, width, networks, heatmap_sigma
         self.weights, self.code_distance = tuple(weights), code_distance

@@ -143,6 +143,11 @@ def test_a_bundle_whose_card_names_no_reading_of_the_code_distance_scores_as_it_
     assert OneClassGAN(**architecture).code_distance == "mean square"  # the only one when such bundles were made
 
 
+def test_a_reading_of_the_code_distance_that_is_not_known_is_refused_and_not_taken_for_another() -> None:
+    with pytest.raises(ValueError, match="code_distance must be one of norm, mean square, not median"):
+        _small(code_distance="median")
+
+
 @pytest.mark.parametrize("networks", get_args(Networks))
 def test_a_bundle_brings_back_the_network(networks: Networks, card: Card, tmp_path: Path) -> None:
     model = _small(networks)
