@@ -20,7 +20,7 @@ from engine.models.card import CARD_VERSION, Card, SplitBy
 from engine.models.inference import choose_device
 from engine.models.shelf import find, read_header
 from trainers.calibrate import calibrate
-from trainers.cohort import Cohort, check_normals, decoded, read_cohort
+from trainers.cohort import Cohort, check_labels, check_normals, decoded, read_cohort
 from trainers.judging import judge, learned_units
 from trainers.model_card import recalibrated_limits
 from trainers.shell import run_command
@@ -50,7 +50,7 @@ def recalibrate(
         cohort_name: what the card calls the normals; None is their file's or folder's name.
 
     Raises:
-        CohortRejected: too few normals, or images labelled abnormal or learned from among them.
+        CohortRejected: too few normals, images labelled abnormal or learned from among them, or labels that nobody knows.
         TrainingFailed: a score of these normals is not finite.
         BundleRejected, StorageUnavailable.
     """
@@ -62,6 +62,7 @@ def recalibrate(
     if own:
         chosen = _of(cohort, by, split["calibration"])  # as it was split: normals by definition
     else:
+        check_labels(normals)
         check_normals(chosen := cohort, together=parts)
         _check_unknown(chosen, bundle.card)
     found = list(decoded(chosen.series, bundle.card.preprocessing, bundle.card.input.size))

@@ -63,6 +63,17 @@ def test_abnormal_images_are_no_calibration_cohort(model: tuple[Path, Path], coh
         recalibrate(path, mixed, tmp_path / "no.safetensors", device="cpu")
 
 
+def test_labels_that_nobody_knows_make_no_calibration_cohort(
+    model: tuple[Path, Path], cohort_csv: Make, tmp_path: Path
+) -> None:
+    path, _ = model
+    mixed = cohort_csv(normals=30, abnormals=5, name="mixed")
+    written = mixed.read_text().replace(",P", ",mixed-")
+    mixed.write_text(written.replace(",normal", ",0").replace(",abnormal", ",1"))
+    with pytest.raises(CohortRejected, match="no label of this table is normal or abnormal"):
+        recalibrate(path, mixed, tmp_path / "no.safetensors", device="cpu")
+
+
 def test_images_that_the_model_learned_from_are_no_calibration_cohort(model: tuple[Path, Path], tmp_path: Path) -> None:
     path, table = model
     learned = set(load_bundle(path).card.training.split["train"])
