@@ -41,8 +41,12 @@ def training_time(card: Card) -> str:
     if not isinstance(seconds, int | float) or not name:
         return ""
     took = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
-    several = f"{count} × " if isinstance(count, int) and count > 1 else ""
-    return f"Training took {took} on {several}{name}."
+    if not isinstance(count, int) or count < 2:
+        return f"Training took {took} on {name}."
+    if card.recipe.get("device") == "cpu":
+        # they share the processor, and its threads
+        return f"Training took {took} in {count} processes on {name}."
+    return f"Training took {took} on {count} × {name}."
 
 
 def made_for(card: Card) -> str:

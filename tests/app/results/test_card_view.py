@@ -13,6 +13,10 @@ from tests.cards import plain_card
     [
         ({"seconds": 840, "device_name": "NVIDIA H100", "devices": 1}, "Training took 14 min on NVIDIA H100."),
         ({"seconds": 840, "device_name": "NVIDIA H100", "devices": 4}, "Training took 14 min on 4 × NVIDIA H100."),
+        (
+            {"seconds": 840, "device": "cpu", "device_name": "AMD EPYC, 2 threads", "devices": 2},
+            "Training took 14 min in 2 processes on AMD EPYC, 2 threads.",
+        ),
         ({"seconds": 12, "device_name": "AMD EPYC, 2 threads"}, "Training took 12 s on AMD EPYC, 2 threads."),
     ],
 )
