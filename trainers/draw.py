@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import CohortRejected
 from engine.imaging.series import Series
 from trainers.cohort import Cohort, check_alike, check_labels, check_normals, read_cohort
-from trainers.copies import copies, copies_in_words, copies_within, units_with_copies
+from trainers.copies import copies_in_words, copies_within, units_with_copies
 from trainers.method import MethodTrainer
 from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
@@ -164,19 +164,16 @@ def _decided(cohort: Cohort) -> Cohort:
 
 
 def _joined(cohort: Cohort, split: Split, mixture: str | Path, plan: TrainingPlan) -> tuple[Cohort, Split]:
-    """The cohort with the mixture's images behind it, less those of patients it has already, and less copies of its images under other names."""
+    """The cohort with the mixture's images behind it, less those of patients it has already, and of those who share an image with them under another name."""
     other = read_cohort(mixture)
     _check_kind(other, plan)
     # what tells two kinds of image apart would be learned instead of disease
     check_alike((*cohort.series, *other.series), other.path)
     _check_parts(cohort, other.series, plan)
-    known, copied = set(cohort.patients), copies(cohort.series, other.series)
-    added = [
-        series
-        for series, patient in zip(other.series, other.patients, strict=True)
-        if patient not in known and series.sources not in copied
-    ]
     first = len(cohort.series)
+    owners = units_with_copies((*cohort.patients, *other.patients), copies_within((*cohort.series, *other.series)))
+    known = set(owners[:first])
+    added = [series for series, owner in zip(other.series, owners[first:], strict=True) if owner not in known]
     joined = replace(cohort, series=(*cohort.series, *added), failures=(*cohort.failures, *other.failures))
     return joined, replace(split, mixture=tuple(range(first, first + len(added))))
 

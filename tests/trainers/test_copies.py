@@ -15,6 +15,7 @@ from trainers.cohort import read_cohort
 from trainers.copies import copies_within, units_with_copies
 from trainers.draw import drawn_cohorts
 from trainers.one_device import fabric_on
+from trainers.ratio_posterior import RatioPosteriorPlan
 from trainers.registry import trainer_of
 from trainers.run import train
 from trainers.split import Split
@@ -76,6 +77,20 @@ def test_copies_are_told_while_training_and_in_the_card(with_copies: Path, tmp_p
     ).card
     assert "1 image is a copy of another, byte for byte" in lines[0]
     assert sum("byte for byte" in limit for limit in card.limits) == 1
+
+
+def test_who_shares_an_image_with_a_known_patient_is_not_in_a_mixture_under_another_name(cohort_csv: Make) -> None:
+    normals = cohort_csv(normals=40, patients=20)
+    other = cohort_csv(normals=80, patients=40, name="other")  # Q0 has 000 and 040
+    other.write_text(other.read_text().replace(",P", ",Q"))
+    for file in other.parent.glob("*.png"):
+        file.write_bytes(file.read_bytes() + b"another image")
+    shutil.copy(normals.parent / "007.png", other.parent / "000.png")  # so that Q0 is P7
+    shutil.copy(other.parent / "040.png", other.parent / "001.png")  # and Q1 is Q0
+    plan = RatioPosteriorPlan()
+    cohort, split = drawn_cohorts(trainer_of(plan, fabric_on(torch.device("cpu"), plan.precision)), normals, other)
+    drawn = {cohort.series[index].patient_id for index in split.mixture}
+    assert drawn == {f"Q{number}" for number in range(2, 40)}
 
 
 def test_copies_of_one_image_are_not_normal_and_abnormal(cohort_csv: Make) -> None:
