@@ -91,17 +91,15 @@ def read_cohort(path: str | Path) -> Cohort:
 
 def _check_agreement(series: Sequence[Series], path: str | Path) -> None:
     """Raises CohortRejected when one image is of two patients, or normal and abnormal: it could lie on both sides of a split."""
-    known: dict[tuple[str, ...], Series] = {}
+    known: dict[tuple[str, ...], tuple[str, str]] = {}
     for one in series:
-        other = known.setdefault(one.sources, one)
+        patient, label = known.get(one.sources, ("", ""))
         differing = [
             what
-            for what, first, second in (
-                ("patients", other.patient_id, one.patient_id),
-                ("labels", other.label, one.label),
-            )
+            for what, first, second in (("patients", patient, one.patient_id), ("labels", label, one.label))
             if first and second and first != second
         ]
+        known[one.sources] = patient or one.patient_id, label or one.label
         if differing:
             raise CohortRejected(
                 f"{one.path} is there more than once, with different {' and '.join(differing)}",

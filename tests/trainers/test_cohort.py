@@ -195,3 +195,11 @@ def test_an_image_is_not_of_two_patients_nor_normal_and_abnormal(cohort_csv: Mak
     table.write_text(f"{table.read_text()}{line}\n")
     with pytest.raises(CohortRejected, match=f"different {what}") if what else contextlib.nullcontext():
         read_cohort(table)
+
+
+def test_a_line_that_says_neither_patient_nor_label_hides_no_contradiction_of_two_others(cohort_csv: Make) -> None:
+    table = cohort_csv(normals=3)
+    header, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([header, "000.png,,", *lines, "000.png,P99,abnormal"]) + "\n")
+    with pytest.raises(CohortRejected, match="different patients and labels"):
+        read_cohort(table)
