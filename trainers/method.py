@@ -32,7 +32,8 @@ class TrainingImages:
         normal: [N, *S] known normals.
         mixture: [M, *S] unlabelled images, normal and abnormal, none of them among `normal`; None for methods that learn from normals alone.
         held: [H, *S] normals that no weight learns from, by which the best epoch is known; None where none is looked for.
-        normal_patients, mixture_patients: [N] and [M], equal for images of one patient; None where each image is taken for a patient of its own.
+        normal_patients, mixture_patients: [N] and [M], equal for images of one patient, or of two who share an image; None where each image is taken
+            for a patient of its own.
         held_abnormal: [A, *S] abnormal images that no weight learns from, where labels tell the best epoch; else None.
     """
 

@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import CohortRejected, NormascopeError, first_reason
 from engine.models.card import Preprocessing
 from trainers.cohort import Cohort, prepare_cohort
+from trainers.copies import copies_within, units_with_copies
 from trainers.method import Bytes, Patients, TrainingImages
 from trainers.split import Split
 
@@ -75,6 +76,9 @@ class _Preparation:
         said: set[int] = set()
         series = [self.cohort.series[index] for index in indices]
         images: list[Bytes] = []
+        patients = self.cohort.patients
+        # copies in two folds would be learned from in one and judged by in the other
+        whose = units_with_copies([patients[index] for index in indices], copies_within(series))
         owners: list[str] = []
         for number, view in enumerate(views):
 
@@ -89,6 +93,6 @@ class _Preparation:
                 self.failures.extend(found.failures)  # a file that cannot be read fails in every view
                 self.unread |= set(indices) - {indices[place] for place in found.kept}
             images.append(found.images)
-            owners += [self.cohort.patients[indices[place]] for place in found.kept]
+            owners += [whose[place] for place in found.kept]
         prepared = images[0] if len(images) == 1 else np.concatenate(images)
         return prepared, np.unique(owners, return_inverse=True)[1].astype(np.int64)

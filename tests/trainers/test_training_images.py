@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,19 @@ def test_every_view_of_a_training_image_is_one_more_image_of_its_patient(
     np.testing.assert_array_equal(both.held, plain.held)
     np.testing.assert_array_equal(both.normal_patients, np.tile(plain.normal_patients, 2))
     np.testing.assert_array_equal(both.mixture_patients, np.tile(plain.mixture_patients, 2))
+
+
+def test_copies_of_one_image_are_of_one_patient_whatever_they_are_called(
+    cohort_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A fold that is left out of one part of a ratio posterior would else hold what the part learned from."""
+    source = cohort_csv(normals=12)
+    shutil.copy(source.parent / "001.png", source.parent / "005.png")
+    shutil.copy(source.parent / "007.png", source.parent / "010.png")
+    split = Split(tuple(range(6)), (), (), mixture=tuple(range(6, 12)))
+    images, *_ = training_images(read_cohort(source), split, (PLAIN,), (16, 16), tmp_path / "run", lambda _: None)
+    for patients, pair in ((images.normal_patients, (1, 5)), (images.mixture_patients, (1, 4))):
+        assert patients[pair[0]] == patients[pair[1]] and len(set(patients)) == 5
 
 
 def test_a_file_that_cannot_be_read_is_named_once_and_missing_in_every_view(
