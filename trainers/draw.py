@@ -14,6 +14,7 @@ from trainers.method import MethodTrainer
 from trainers.parts import check_known_parts, check_one_part, regions
 from trainers.plan import TrainingPlan
 from trainers.split import FEWEST_CALIBRATION, Shares, Split, split_by_unit
+from trainers.training_images import FEWEST_TRAINING
 
 FEWEST_MIXTURE = 20
 ONE_OF_ALL = "Keep them apart: a model learns what one kind of image looks like. To train one model of all, say so: --option several_parts=true."
@@ -112,6 +113,12 @@ def _check_enough(cohort: Cohort, split: Split, plan: TrainingPlan, mixture: str
             where=cohort.path,
             # one to learn from, and as many as images are needed
             cure=f"Collect normals of {FEWEST_CALIBRATION + 1} patients at least; of several hundred for a useful model.",
+        )
+    if len(split.train) < FEWEST_TRAINING:
+        raise CohortRejected(
+            f"{len(split.train)} normal images are left to learn from, which are too few",
+            where=cohort.path,
+            cure="Collect normals of more patients, or draw others: --option split_seed=N.",
         )
     if mixture is not None and len(split.mixture) < FEWEST_MIXTURE:
         raise CohortRejected(

@@ -200,6 +200,16 @@ def test_too_few_images_to_calibrate_on_are_refused_with_how_many_patients_are_e
     assert "6 patients" in caught.value.cure
 
 
+def test_too_few_images_to_learn_from_are_told_before_any_is_prepared_and_not_as_files_that_cannot_be_read(
+    cohort_csv: Make,
+) -> None:
+    table = _of_parts(cohort_csv(normals=30), lambda _: "chest", lambda i: "few" if i < 4 else "many")
+    seed = next(s for s in range(20) if _first_of("few", "many", seed=s) == "few")
+    with pytest.raises(CohortRejected, match="4 normal images are left to learn from") as caught:
+        drawn_cohorts(_Normals(split_seed=seed), table, None)
+    assert "split_seed" in caught.value.cure
+
+
 def _first_of(*patients: str, seed: int) -> str:
     """Who of them is learned from."""
     return split_by_unit(patients, [False] * len(patients), seed=seed).who(patients)["train"][0]
