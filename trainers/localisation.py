@@ -169,7 +169,7 @@ def regions_of(series: Series, regions: Mapping[str, Sequence[Region]]) -> tuple
 
 
 def check_told_apart(series: Sequence[Series], regions: Mapping[str, Sequence[Region]], path: str | Path) -> None:
-    """Raises CohortRejected when boxes of one image would be another's too: its name, as the table `path` of the boxes gives it, is that of both."""
+    """Raises CohortRejected when boxes of one image would be another's too, or no image is called as the table `path` of the boxes has it."""
     whose: dict[str, str] = {}
     for one in series:
         for name in called(one):
@@ -179,6 +179,12 @@ def check_told_apart(series: Sequence[Series], regions: Mapping[str, Sequence[Re
                     where=path,
                     cure="Write each image's path into the column `path`, with as many folders as tell it from the others.",
                 )
+    if series and regions and not whose:
+        raise CohortRejected(
+            f"no image is called as in this table: it has {next(iter(regions))}, and an image here is {series[0].path}",
+            where=path,
+            cure="Write each image's file name into the column `path`, with no folder that it does not lie under.",
+        )
 
 
 def marked(

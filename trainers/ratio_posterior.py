@@ -236,22 +236,27 @@ class RatioPosteriorTrainer(MethodTrainer):
     def finish(self, images: TrainingImages) -> None:
         """Fit the log ratio and estimate the mixture's share of normals on what each member, and each fold's rule, has not learned from."""
         sides = [side[:, None] for side in self.held_out(images)]
-        slopes, offset = fitted_slopes(*sides)
-        if self.average.rule is not None:
+        if self.average.rule is None:
+            slopes, offset = fitted_slopes(*sides)
+        else:
             rule = self._fit_rule(images, self.average.rule)
             left_out = [np.concatenate(self._left_out(folds)) for folds in self.folds]
             beside = [
                 np.column_stack((side, all_of[of])) for side, all_of, of in zip(sides, rule, left_out, strict=True)
             ]
-            adds = surplus(*beside)
+            owners = [
+                _owners(len(side), of)
+                for side, of in zip(rule, (images.normal_patients, images.mixture_patients), strict=True)
+            ]
+            adds = surplus(beside[0], beside[1], (owners[0][left_out[0]], owners[1][left_out[1]]))
             sides, (slopes, offset) = beside, fitted_slopes(*beside)
-            if adds < SURE:
+            if adds is None or adds < SURE:
                 sides = [np.column_stack((np.zeros(len(side)), side)) for side in rule]
                 of_rule, offset = fitted_slopes(*(side[:, 1:] for side in sides))
                 slopes = np.array([0.0, of_rule[0]])
             self.average.scattering_slope = float(slopes[1])
             self.findings["slopes_of_members_and_rule"] = [round(float(slope), 4) for slope in slopes]
-            self.findings["standard_errors_that_members_add_to_the_rule"] = round(adds, 2)
+            self.findings["standard_errors_that_members_add_to_the_rule"] = None if adds is None else round(adds, 2)
         known, mixture = (side @ slopes for side in sides)
         share = normal_share(known, mixture)
         self.average.slope, self.average.offset, self.average.normal_share = float(slopes[0]), offset, share
@@ -269,7 +274,7 @@ class RatioPosteriorTrainer(MethodTrainer):
         """The logistic risk of a member on images that it learned nothing from, by its average: normals held out from all, and the mixture's of its own fold.
 
         All members that have a fold judge each held-out normal, so that both sides are of single members and their mean is a member's risk. No label takes
-        part, as the mixture has none. The mixture's images are those that `finish` measures its risk on, which is then, of the epochs, near the lowest.
+        part, as the mixture has none. The mixture's images are those that `finish` measures the members' risk on, which is then near the lowest of the epochs.
         """
         assert images.mixture is not None
         members = self.average.members[: min(self.plan.members, self.plan.folds)]
@@ -329,10 +334,14 @@ def _picked(pixels: Bytes, indices: npt.NDArray[np.int64]) -> Bytes:
     return np.asarray(pixels[indices])
 
 
+def _owners(count: int, patients: Patients | None) -> Patients:
+    """[count], equal for images of one patient."""
+    return np.arange(count) if patients is None else patients
+
+
 def _folds(count: int, patients: Patients | None, folds: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
     """[count] in 0 ... folds - 1, equal for images of one patient, as many patients in each as can be."""
-    owners = np.arange(count) if patients is None else patients
-    unique, place = np.unique(owners, return_inverse=True)
+    unique, place = np.unique(_owners(count, patients), return_inverse=True)
     return (generator.permutation(len(unique)) % folds)[place]
 
 

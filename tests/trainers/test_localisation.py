@@ -106,6 +106,13 @@ def test_a_name_that_two_files_have_is_refused(tmp_path: Path) -> None:
     assert "`path`" in caught.value.cure
 
 
+def test_a_table_that_names_none_of_the_images_is_refused_before_anything_is_scored(tmp_path: Path) -> None:
+    boxes = write(tmp_path / "boxes.csv", {"path": "set/a.png", "x512": 0, "y512": 256, "w512": 256, "h512": 256})
+    with pytest.raises(CohortRejected, match=r"it has set/a\.png, and an image here is /films/a\.png") as caught:
+        check_told_apart([named("/films/a.png")], read_regions(boxes), boxes)
+    assert "file name" in caught.value.cure
+
+
 def test_peaks_in_the_box_count_and_a_fixed_point_is_unmasked_by_other_images_peaks() -> None:
     regions = {f"{i}.png": [Region("Mass", QUARTER)] for i in range(10)}
     # every heatmap points at the same pixel, which lies in every box

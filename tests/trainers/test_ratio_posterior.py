@@ -147,7 +147,7 @@ def test_the_rule_counts_for_as_much_as_held_out_images_bear_it_out(
 def test_where_the_rule_counts_alone_the_held_out_risk_is_the_rules(
     images: TrainingImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture: 0.0)
+    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture, patients: 0.0)
     trainer = _trainer(scattering=True, epochs=1)
     run_training(trainer, images, None)
     assert trainer.average.rule is not None
@@ -160,7 +160,7 @@ def test_where_the_rule_counts_alone_the_held_out_risk_is_the_rules(
 def test_members_count_beside_the_rule_only_where_held_out_images_show_that_they_add_to_it(
     adds: float, images: TrainingImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture: adds)
+    monkeypatch.setattr(ratio_posterior, "surplus", lambda known, mixture, patients: adds)
     trainer = _trainer(scattering=True, epochs=1)
     run_training(trainer, images, None)
     model, findings = trainer.scoring_model(), trainer.findings

@@ -28,7 +28,7 @@ _ADULT_NOTE = (
     "The third recipe, made anew: on the same validation patients the first, without the rule on scattering, had reached .796, the second, whose rule saw "
     "the film as it came and was penalised alike in every direction, .835, and the third, with four networks beside its rule, .841. What was new in the "
     "rule was chosen by cross-validation inside the other patients (three parts, four times: the second recipe's rule .731, the new one .762). Since then a "
-    "bundle's networks count only where held-out images show that they add to the rule; here they do not (1.4 standard errors, two are asked for), as "
+    "bundle's networks count only where held-out images show that they add to the rule; here they do not (0.9 standard errors, two are asked for), as "
     "cross-validation had it too (three parts twice: one network and the rule .755), and the rule counts alone. It was then scored once more, better by "
     ".013 (-.011 to .037, p = .30). The mixture was drawn with half its images abnormal; a cohort with fewer teaches less."
 )
