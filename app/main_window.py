@@ -108,10 +108,12 @@ class MainWindow(QMainWindow):
             self.report(error)
 
     def show_drawing(self, bundle_hash: str) -> None:
-        """Open the sheet of what a model takes for normal; nothing when it has gone from the folder of models meanwhile."""
+        """Open the sheet of what a model takes for normal, or say that it has gone from the folder of models meanwhile."""
         for bundle in self.opening.bundles or []:
             if bundle.hash == bundle_hash:
                 DrawingSheet(bundle, self).open()
+                return
+        self.say("This model is not installed any more: it cannot draw")
 
     def say(self, words: str) -> None:
         """A line in the status bar."""

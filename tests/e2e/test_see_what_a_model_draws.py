@@ -59,3 +59,9 @@ def test_the_window_may_be_left_while_a_model_draws(sheet: DrawingSheet, window:
     assert process.running
     window.close()
     assert not process.running
+
+
+def test_a_model_that_was_removed_meanwhile_is_said_to_be_gone(window: MainWindow) -> None:
+    window.results.drawing_wanted.emit("0" * 16)
+    assert not window.findChildren(DrawingSheet)
+    assert "not installed any more" in window.status.doing.text()
